@@ -1,0 +1,229 @@
+package ldclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+const (
+	apiVersion    = "20240415"
+	maxBody       = 64 << 20 // bytes of a reply after decompression
+	jsonType      = "application/json"
+	semanticPatch = "application/json; domain-model=launchdarkly.semanticpatch"
+)
+
+// call is one request. writes says whether it changes anything: the HTTP method
+// does not tell, because several LaunchDarkly POSTs only read.
+type call struct {
+	method      string
+	path        apiPath
+	at          Target
+	query       url.Values
+	body        any
+	contentType string
+	beta        bool
+	writes      bool
+}
+
+func get[T any](ctx context.Context, c *Client, at Target, p apiPath, q url.Values) (*T, error) {
+	return do[T](ctx, c, call{method: http.MethodGet, at: at, path: p, query: q})
+}
+
+// search is a POST that only reads.
+func search[T any](ctx context.Context, c *Client, at Target, p apiPath, q url.Values, body any) (*T, error) {
+	return do[T](ctx, c, call{method: http.MethodPost, at: at, path: p, query: q, body: body, contentType: jsonType})
+}
+
+func do[T any](ctx context.Context, c *Client, k call) (*T, error) {
+	if err := c.allowed(ctx, k); err != nil {
+		return nil, err
+	}
+	if k.writes {
+		select {
+		case c.writes <- struct{}{}:
+			defer func() { <-c.writes }()
+		case <-ctx.Done():
+			return nil, c.noReply(k, ctx.Err(), false)
+		}
+	}
+	release, err := c.gate.enter(ctx)
+	if err != nil {
+		return nil, c.noReply(k, err, false)
+	}
+	defer release()
+
+	req, err := c.request(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	resp, err := c.http.Do(req)
+	if err != nil {
+		c.cfg.Log.Debug("request failed", "method", k.method, "path", k.path.escaped, "error", c.mask(err.Error()))
+		return nil, c.noReply(k, err, k.writes)
+	}
+	defer resp.Body.Close()
+	c.cfg.Log.Debug("request", "method", k.method, "path", k.path.escaped, "status", resp.StatusCode, "ms", time.Since(start).Milliseconds())
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return nil, c.failure(k, resp)
+	}
+	return decode[T](c, k, resp)
+}
+
+// allowed refuses a call by its declaration, before a byte leaves.
+func (c *Client) allowed(ctx context.Context, k call) error {
+	if k.path.err != nil {
+		return k.path.err
+	}
+	for _, key := range []string{k.at.Project, k.at.Environment, k.at.Key} { // some travel in the query or the body
+		if err := CheckKey(key); key != "" && err != nil {
+			return &InvalidError{Message: err.Error()}
+		}
+	}
+	if k.writes && (c.cfg.ReadOnly || ctx.Value(noWrites{}) != nil) {
+		return ErrReadOnly
+	}
+	return c.cfg.Scope.Check(k.at, k.writes)
+}
+
+func (c *Client) request(ctx context.Context, k call) (*retryablehttp.Request, error) {
+	u, err := url.Parse(c.base.String() + "/api/v2" + k.path.escaped)
+	if err != nil {
+		return nil, err
+	}
+	u.RawQuery = k.query.Encode()
+	var body any // retryablehttp wants a true nil for no body
+	if k.body != nil {
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(k.body); err != nil {
+			return nil, err
+		}
+		body = b.Bytes()
+	}
+	req, err := retryablehttp.NewRequestWithContext(context.WithValue(ctx, writing{}, k.writes), k.method, u.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	token, err := c.cfg.Token()
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", string(token))
+	req.Header.Set("User-Agent", c.cfg.UserAgent)
+	req.Header.Set("Accept", jsonType)
+	req.Header.Set("LD-API-Version", apiVersion)
+	if k.beta {
+		req.Header.Set("LD-API-Version", "beta")
+	}
+	if k.contentType != "" {
+		req.Header.Set("Content-Type", k.contentType)
+	}
+	return req, nil
+}
+
+// checked is implemented by replies that can tell whether they hold what was asked for.
+type checked interface{ missing() string }
+
+// decode reads a reply straight into T. Unknown fields, new enum values, nulls
+// and single fields of an unexpected type do not fail it; a reply that is cut
+// short or not LaunchDarkly's does.
+func decode[T any](c *Client, k call, resp *http.Response) (*T, error) {
+	out := new(T)
+	if resp.StatusCode == http.StatusNoContent || reflect.TypeFor[T]() == reflect.TypeFor[struct{}]() {
+		return out, nil
+	}
+	body := &io.LimitedReader{R: resp.Body, N: maxBody}
+	err := json.NewDecoder(body).Decode(out)
+	var mistyped *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	fail := func(message string) error {
+		return &TransportError{Method: k.method, Path: k.path.escaped, Message: message, Unsure: k.writes, Err: err}
+	}
+	switch {
+	case err == nil, errors.As(err, &mistyped) && mistyped.Field != "":
+	case body.N <= 0:
+		return nil, fail(fmt.Sprintf("the reply from %s is larger than %d MB; ask for less at once", c.base.Host, maxBody>>20))
+	case errors.As(err, &syntax), errors.As(err, &mistyped):
+		return nil, fail(fmt.Sprintf("the reply from %s is not LaunchDarkly's (%s); check --base-url and any proxy in between", c.base.Host, contentOf(resp)))
+	default:
+		return nil, c.noReply(k, err, k.writes)
+	}
+	if v, ok := any(out).(checked); ok {
+		if what := v.missing(); what != "" {
+			return nil, fail(fmt.Sprintf("the reply from %s holds no %s; check --base-url and any proxy in between", c.base.Host, what))
+		}
+	}
+	return out, nil
+}
+
+func contentOf(resp *http.Response) string {
+	if t := resp.Header.Get("Content-Type"); t != "" && !strings.HasPrefix(t, jsonType) {
+		return "it is " + t
+	}
+	return "it is not the JSON that was expected"
+}
+
+var htmlTag = regexp.MustCompile(`(?s)<(script|style)[^>]*>.*?</(script|style)>|<[^>]*>`)
+
+// failure turns a reply that is not a success into an *Error, whatever its body is.
+func (c *Client) failure(k call, resp *http.Response) error {
+	e := &Error{Method: k.method, Path: k.path.escaped, Status: resp.StatusCode, RetryAfter: waitFor(resp, time.Now())}
+	data, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	var said struct {
+		Code, Message, ID string
+	}
+	text := strings.Join(strings.Fields(htmlTag.ReplaceAllString(string(data), " ")), " ")
+	if err := json.Unmarshal(data, &said); (err == nil || said.Message != "") && said.Message+said.Code != "" {
+		e.Code, e.Message, e.ID = said.Code, said.Message, said.ID
+	} else if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		e.Message = fmt.Sprintf("%s redirects elsewhere, which is not followed because the access token would leave with it; set --base-url to LaunchDarkly's own address", c.base.Host)
+	} else if text != "" {
+		e.Message = fmt.Sprintf("%s answered %q instead of LaunchDarkly's JSON", c.base.Host, cut(text, 200))
+	}
+	if e.Message == "" {
+		e.Message = strings.TrimSpace(fmt.Sprintf("%s %s", http.StatusText(e.Status), e.Code))
+	}
+	e.Message = c.mask(e.Message)
+	return e
+}
+
+// noReply turns a failure without a reply into a *TransportError.
+func (c *Client) noReply(k call, err error, unsure bool) error {
+	e := &TransportError{Method: k.method, Path: k.path.escaped, Unsure: unsure, Err: err}
+	switch {
+	case errors.Is(err, context.Canceled):
+		e.Message = "the call was cancelled"
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Message = fmt.Sprintf("%s did not answer in time", c.base.Host)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		e.Message = fmt.Sprintf("the reply from %s was cut short", c.base.Host)
+	default:
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err
+		}
+		e.Message = fmt.Sprintf("%s could not be reached: %s", c.base.Host, c.mask(err.Error()))
+	}
+	return e
+}
+
+func cut(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,142 @@
+// Package ldclient is a client for the parts of LaunchDarkly's REST API that
+// ld-mcp uses: one file per resource, each method one or a few requests.
+package ldclient
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// Regions maps the name of a LaunchDarkly instance to its address.
+var Regions = map[string]string{
+	"us":      "https://app.launchdarkly.com",
+	"eu":      "https://app.eu.launchdarkly.com",
+	"federal": "https://app.launchdarkly.us",
+}
+
+// Config holds everything New needs. The client reads no environment variables
+// and makes no request until a method is called.
+type Config struct {
+	Token     TokenSource       // asked once a request, so that a rotated token is picked up
+	BaseURL   string            // default Regions["us"]; https, or http to loopback
+	UserAgent string            // default "ld-mcp"
+	Transport http.RoundTripper // default a clone of http.DefaultTransport
+	ReadOnly  bool              // refuse every call that would change something
+	Scope     Scope             // refuse every call outside it
+	Log       *slog.Logger      // one debug line a request; default none
+}
+
+// Client talks to one LaunchDarkly account. It is safe for concurrent use.
+type Client struct {
+	Flags        *FlagsService
+	Segments     *SegmentsService
+	AuditLog     *AuditLogService
+	Projects     *ProjectsService
+	Environments *EnvironmentsService
+	Identity     *IdentityService
+
+	cfg    Config
+	base   *url.URL
+	http   *retryablehttp.Client
+	gate   gate
+	writes chan struct{} // one write at a time: LaunchDarkly answers concurrent ones with 409
+}
+
+type service struct{ c *Client }
+
+// New checks cfg and returns a client. It makes no request.
+func New(cfg Config) (*Client, error) {
+	if cfg.Token == nil {
+		return nil, errors.New("ldclient: no access token")
+	}
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = Regions["us"]
+	}
+	base, err := parseBase(cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.UserAgent == "" {
+		cfg.UserAgent = "ld-mcp"
+	}
+	if cfg.Transport == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.MaxIdleConnsPerHost = maxInFlight
+		cfg.Transport = t
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{cfg: cfg, base: base, gate: newGate(), writes: make(chan struct{}, 1)}
+	c.http = newRetrier(c)
+	s := service{c}
+	c.Flags = (*FlagsService)(&s)
+	c.Segments = (*SegmentsService)(&s)
+	c.AuditLog = (*AuditLogService)(&s)
+	c.Projects = (*ProjectsService)(&s)
+	c.Environments = (*EnvironmentsService)(&s)
+	c.Identity = (*IdentityService)(&s)
+	return c, nil
+}
+
+// Scope returns the projects and environments that the client may touch.
+func (c *Client) Scope() Scope { return c.cfg.Scope }
+
+// BaseURL returns the address of the LaunchDarkly instance, without a trailing slash.
+func (c *Client) BaseURL() string { return c.base.String() }
+
+// RateLimit returns what LaunchDarkly's latest reply said of the rate limit.
+func (c *Client) RateLimit() RateLimit { return c.gate.last() }
+
+// parseBase refuses an address that would send the token in clear text across a network.
+func parseBase(raw string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimRight(raw, "/"))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("base URL %q is not a URL; write it like %s", Mask(raw), Regions["us"])
+	case u.Host == "" || !slices.Contains([]string{"https", "http"}, u.Scheme):
+		return nil, fmt.Errorf("base URL %q must begin with https://, like %s", Mask(raw), Regions["us"])
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("base URL for %s must hold no user, query or fragment; write it like %s", u.Host, Regions["us"])
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, fmt.Errorf("base URL %q would send the access token unencrypted; use https://", raw)
+	}
+	u.Path = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/api/v2")
+	return u, nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// Millis is an instant as LaunchDarkly writes most of them: ms since the epoch, 0 for never.
+type Millis int64
+
+// Time converts m; the zero Millis is the zero Time.
+func (m Millis) Time() time.Time {
+	if m == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(m)).UTC()
+}
+
+// String formats m as RFC 3339 in UTC, "" for never.
+func (m Millis) String() string {
+	if m == 0 {
+		return ""
+	}
+	return m.Time().Format(time.RFC3339)
+}

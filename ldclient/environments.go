@@ -1,0 +1,64 @@
+package ldclient
+
+import (
+	"context"
+)
+
+// EnvironmentsService reads environments.
+type EnvironmentsService service
+
+// Environment is one environment of a project. Its SDK and mobile keys are not decoded.
+type Environment struct {
+	ID                string   `json:"_id"` // the client-side ID, which is public
+	Key               string   `json:"key"`
+	Name              string   `json:"name"`
+	Tags              []string `json:"tags"`
+	Critical          bool     `json:"critical"`
+	RequireComments   bool     `json:"requireComments"`
+	ConfirmChanges    bool     `json:"confirmChanges"`
+	SecureMode        bool     `json:"secureMode"`
+	DefaultTTL        int      `json:"defaultTtl"` // minutes
+	ApprovalSettings  Approval `json:"approvalSettings"`
+	ResourceApprovals struct {
+		Segment  Approval `json:"segment"`
+		AIConfig Approval `json:"aiconfig"`
+	} `json:"resourceApprovalSettings"`
+}
+
+func (e *Environment) missing() string {
+	if e.Key == "" {
+		return "environment"
+	}
+	return ""
+}
+
+// Approval is what an environment asks for before a change of one kind of resource.
+type Approval struct {
+	Required             bool     `json:"required"`
+	MinNumApprovals      int      `json:"minNumApprovals"`
+	RequiredApprovalTags []string `json:"requiredApprovalTags"` // only resources with one of these tags need it
+}
+
+// List returns one page of a project's environments.
+func (s *EnvironmentsService) List(ctx context.Context, project string, p Paging) (*Page[Environment], error) {
+	return get[Page[Environment]](ctx, s.c, Target{Project: project}, path("projects", project, "environments"), p.query())
+}
+
+// All returns every environment of a project, in as few requests as the API allows.
+func (s *EnvironmentsService) All(ctx context.Context, project string) ([]Environment, error) {
+	var out []Environment
+	for e, err := range All(func(offset int) (*Page[Environment], error) {
+		return s.List(ctx, project, Paging{Limit: 100, Offset: offset})
+	}) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// Get returns one environment.
+func (s *EnvironmentsService) Get(ctx context.Context, project, key string) (*Environment, error) {
+	return get[Environment](ctx, s.c, Target{Project: project, Environment: key}, path("projects", project, "environments", key), nil)
+}

@@ -1,0 +1,99 @@
+package ldclient
+
+import (
+	"context"
+	"fmt"
+	glob "path"
+	"strings"
+)
+
+// Target is what a call reads or changes.
+type Target struct {
+	Project     string // "" for the whole account
+	Environment string // "" for all environments of the project
+	Kind        string // flag, segment, ...; "" for the project or environment itself
+	Key         string
+}
+
+// String returns t as LaunchDarkly's resource specifier, such as proj/shop:env/test:flag/dark-mode.
+func (t Target) String() string {
+	if t.Project == "" {
+		if t.Kind == "" {
+			return "acct/*"
+		}
+		return t.Kind + "/" + t.Key
+	}
+	s := "proj/" + t.Project
+	switch {
+	case t.Environment != "":
+		s += ":env/" + t.Environment
+	case t.Kind == "flag" || t.Kind == "segment":
+		s += ":env/*"
+	}
+	if t.Kind != "" {
+		s += ":" + t.Kind + "/" + t.Key
+	}
+	return s
+}
+
+// Scope limits what a client may touch. Its entries are globs; an empty list allows everything.
+type Scope struct {
+	Projects     []string
+	Environments []string
+}
+
+// ScopeError is a call that was refused because it lies outside the client's scope. No request was made.
+type ScopeError struct {
+	Target Target
+	Reason string
+}
+
+func (e *ScopeError) Error() string { return e.Reason }
+
+// AllowsProject reports whether project is in scope.
+func (s Scope) AllowsProject(project string) bool { return MatchAny(s.Projects, project) }
+
+// AllowsEnvironment reports whether an environment with this key is in scope, in a project that is.
+func (s Scope) AllowsEnvironment(environment string) bool {
+	return MatchAny(s.Environments, environment)
+}
+
+// Check returns a *ScopeError when t may not be touched. Reading across
+// environments is allowed, since each reply is cut to the scope; a write across
+// environments is allowed only where every environment is.
+func (s Scope) Check(t Target, writes bool) error {
+	refuse := func(format string, args ...any) error {
+		return &ScopeError{Target: t, Reason: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case t.Project == "" && writes && len(s.Projects)+len(s.Environments) > 0:
+		return refuse("account-wide changes are outside this server's scope")
+	case t.Project == "":
+		return nil
+	case !s.AllowsProject(t.Project):
+		return refuse("project %q is outside this server's scope, which is %s", t.Project, strings.Join(s.Projects, ", "))
+	case t.Environment != "" && !s.AllowsEnvironment(t.Environment):
+		return refuse("environment %q is outside this server's scope, which is %s", t.Environment, strings.Join(s.Environments, ", "))
+	case t.Environment == "" && writes && len(s.Environments) > 0:
+		return refuse("this would change every environment of project %q, and this server may only touch %s", t.Project, strings.Join(s.Environments, ", "))
+	}
+	return nil
+}
+
+// MatchAny reports whether s matches one of the globs, or there are none.
+func MatchAny(globs []string, s string) bool {
+	for _, g := range globs {
+		if ok, _ := glob.Match(g, s); ok {
+			return true
+		}
+	}
+	return len(globs) == 0
+}
+
+type noWrites struct{}
+
+// WithoutWrites returns a context under which every call that would change
+// something fails with ErrReadOnly before a byte leaves.
+func WithoutWrites(ctx context.Context) context.Context {
+	return context.WithValue(ctx, noWrites{}, true)
+}

@@ -1,0 +1,57 @@
+package ldclient
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+)
+
+// Token is a LaunchDarkly access token. Every way of printing it shows its last four characters only.
+type Token string
+
+// TokenSource yields the token for the next request.
+type TokenSource func() (Token, error)
+
+// StaticToken is a source that always yields t.
+func StaticToken(t Token) TokenSource { return func() (Token, error) { return t, nil } }
+
+// String shows the last four characters of a token of ordinary length, none of a short one.
+func (t Token) String() string {
+	if len(t) < 12 {
+		return "****"
+	}
+	return "****" + string(t[len(t)-4:])
+}
+
+// Format keeps every verb of package fmt from printing the token.
+func (t Token) Format(f fmt.State, verb rune) { fmt.Fprint(f, t.String()) }
+
+// GoString keeps %#v from printing the token.
+func (t Token) GoString() string { return t.String() }
+
+// MarshalJSON keeps the token out of JSON.
+func (t Token) MarshalJSON() ([]byte, error) { return json.Marshal(t.String()) }
+
+// LogValue keeps the token out of logs.
+func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
+
+// secret matches SDK keys, mobile keys, access tokens and Relay Proxy keys: a prefix and a UUID, or a long run of hex digits.
+var secret = regexp.MustCompile(`(?i)\b(sdk|mob|api|rel)-(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{20,})`)
+
+// Mask replaces whatever in s has the shape of a LaunchDarkly secret.
+func Mask(s string) string {
+	if !strings.Contains(s, "-") {
+		return s
+	}
+	return secret.ReplaceAllString(s, "$1-****")
+}
+
+// mask also replaces the client's own token, whatever its shape.
+func (c *Client) mask(s string) string {
+	if t, err := c.cfg.Token(); err == nil && len(t) >= 12 {
+		s = strings.ReplaceAll(s, string(t), t.String())
+	}
+	return Mask(s)
+}

@@ -1,0 +1,486 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+)
+
+var auditLog = Toolset{
+	Name: "audit", Doc: "Who changed what, when and why.",
+	Default: []string{"query-audit-log", "get-audit-log-entry"},
+	Tools:   []Tool{queryAuditLog, getAuditLogEntry},
+}
+
+// auditRow is one change, in a list.
+type auditRow struct {
+	ID       string   `json:"_id"`
+	Time     string   `json:"time"`
+	By       string   `json:"by,omitempty" doc:"the member, or the token or app that acted alone"`
+	Token    string   `json:"token,omitempty" doc:"name of the member's token that was used"`
+	Did      string   `json:"did" doc:"what was done"`
+	Resource string   `json:"resource,omitempty"`
+	Actions  []string `json:"actions,omitempty" doc:"role actions"`
+	Comment  string   `json:"comment,omitempty"`
+}
+
+func auditRowOf(e ldclient.AuditEntry) auditRow {
+	row := auditRow{ID: e.ID, Time: e.Date.String(), By: e.Member.String(), Comment: e.Comment}
+	switch {
+	case e.Member != nil && e.Token != nil:
+		row.Token = e.Token.Name
+	case e.Token != nil:
+		row.By = "token " + e.Token.Name
+	case e.App != nil:
+		row.By = "app " + e.App.Name
+	}
+	row.Did = strings.TrimSpace(e.TitleVerb + " " + e.Target.Name)
+	if e.TitleVerb == "" {
+		row.Did = short(e.Short, 200)
+	}
+	if len(e.Target.Resources) > 0 {
+		row.Resource = e.Target.Resources[0]
+	}
+	for _, a := range e.Accesses {
+		if row.Resource == "" {
+			row.Resource = a.Resource
+		}
+		if !slices.Contains(row.Actions, a.Action) {
+			row.Actions = append(row.Actions, a.Action)
+		}
+	}
+	return row
+}
+
+// auditPage is part of the audit log, newest first.
+type auditPage struct {
+	Items []auditRow `json:"items"`
+	Next  string     `json:"nextCursor,omitempty" doc:"Pass as cursor for older entries"`
+	Note  string     `json:"note,omitempty"`
+	dates []ldclient.Millis
+}
+
+// shorten keeps the first items; the cursor then points behind the last one kept.
+func (p auditPage) shorten(items int) (any, int) {
+	had := len(p.Items)
+	if items < had {
+		var at auditCursor
+		for i := range items {
+			at.pass(p.dates[i], p.Items[i].ID)
+		}
+		p.Items, p.Next = p.Items[:items], at.String()
+		p.Note = fmt.Sprintf("Cut from %d items to fit; go on with nextCursor.", had)
+	}
+	return p, had
+}
+
+// auditCursor is a position in the audit log, which LaunchDarkly can only page
+// by time: the time of the last entry shown, and the ids shown of that very
+// millisecond, since several entries can share one.
+type auditCursor struct {
+	at    ldclient.Millis
+	shown []string
+}
+
+func (c *auditCursor) pass(at ldclient.Millis, id string) {
+	if at != c.at {
+		c.shown = nil
+	}
+	c.at, c.shown = at, append(c.shown, id)
+}
+
+func (c auditCursor) String() string {
+	if c.at == 0 {
+		return ""
+	}
+	return strings.Join(append([]string{strconv.FormatInt(int64(c.at), 10)}, c.shown...), "~")
+}
+
+func parseCursor(s string) (auditCursor, error) {
+	if s == "" {
+		return auditCursor{}, nil
+	}
+	parts := strings.Split(s, "~")
+	at, err := strconv.ParseInt(parts[0], 10, 64)
+	if err != nil || at <= 0 {
+		return auditCursor{}, badf("cursor must be the nextCursor of a reply")
+	}
+	return auditCursor{ldclient.Millis(at), parts[1:]}, nil
+}
+
+// maxAuditPages bounds how far one call reads when entries are filtered here.
+const maxAuditPages = 15
+
+var queryAuditLog = read(Spec{
+	Name: "query-audit-log", Title: "Query the audit log", Aliases: []string{"get-audit-log-entries"},
+	Doc: "Search the audit log, newest first: who changed what, when and why. Narrow it by project, environment, flag or segment, action, person and time.",
+}, func(ctx context.Context, ld *ldclient.Client, in struct {
+	Project     string   `json:"projectKey,omitempty" alias:"project" doc:"Project key"`
+	Environment string   `json:"environmentKey,omitempty" alias:"env,environment" doc:"Environment key; all of the project if not given"`
+	Flag        string   `json:"flagKey,omitempty" alias:"flag" doc:"Flag key"`
+	Segment     string   `json:"segmentKey,omitempty" alias:"segment" doc:"Segment key"`
+	Actions     []string `json:"actions,omitempty" alias:"action" doc:"Role actions, such as updateOn or updateRules"`
+	Member      string   `json:"member,omitempty" doc:"Part of the name or email of who did it"`
+	Query       string   `json:"query,omitempty" alias:"q,text" doc:"Part of the name of what was changed"`
+	After       string   `json:"after,omitempty" alias:"since,from,startDate" doc:"Only later ones: a time (RFC 3339 or ms) or an age such as 90m, 24h, 7d"`
+	Before      string   `json:"before,omitempty" alias:"until,to,endDate" doc:"Only earlier ones: a time or an age"`
+	Limit       int      `json:"limit,omitempty" jsonschema:"minimum=1,maximum=100" default:"20" doc:"Entries to return, 1 to 100, 20 if not given"`
+	Cursor      string   `json:"cursor,omitempty" doc:"nextCursor of the last reply"`
+}) (auditPage, error) {
+	var q ldclient.AuditQuery
+	resources, err := auditResources(ld.Scope(), in.Project, in.Environment, in.Flag, in.Segment)
+	if err != nil {
+		return auditPage{}, err
+	}
+	if len(in.Actions) == 0 {
+		in.Actions = []string{"*"}
+	} else if len(resources) == 0 {
+		resources = everyResource("*", []string{"*"})
+	}
+	for _, r := range resources { // one a statement, since all of a statement must be of one kind
+		q.Statements = append(q.Statements, ldclient.Statement{Effect: "allow", Resources: []string{r}, Actions: in.Actions})
+	}
+	q.Text = in.Query
+	if q.After, err = instant("after", in.After); err != nil {
+		return auditPage{}, err
+	}
+	if q.Before, err = instant("before", in.Before); err != nil {
+		return auditPage{}, err
+	}
+	at, err := parseCursor(in.Cursor)
+	if err != nil {
+		return auditPage{}, err
+	}
+	return auditWalk{ld: ld, query: q, member: strings.ToLower(in.Member), limit: in.Limit, at: at}.collect(ctx)
+})
+
+// auditWalk reads the audit log page by page, losing no entry and showing none twice.
+type auditWalk struct {
+	ld     *ldclient.Client
+	query  ldclient.AuditQuery
+	member string
+	limit  int
+	at     auditCursor
+}
+
+func (w auditWalk) collect(ctx context.Context) (auditPage, error) {
+	out := auditPage{Items: []auditRow{}}
+	for range maxAuditPages {
+		if w.at.at > 0 {
+			w.query.Before = w.at.at + 1 // exclusive: entries of that very ms come again and are dropped
+		}
+		w.query.Limit = ldclient.MaxAuditLimit
+		if w.member == "" { // nothing is dropped here but what was shown already
+			w.query.Limit = min(ldclient.MaxAuditLimit, w.limit-len(out.Items)+len(w.at.shown))
+		}
+		got, err := w.ld.AuditLog.Search(ctx, w.query)
+		if err != nil {
+			return out, err
+		}
+		fresh := 0
+		for _, e := range got.Items {
+			if e.Date == w.at.at && slices.Contains(w.at.shown, e.ID) {
+				continue
+			}
+			if len(out.Items) == w.limit {
+				out.Next = w.at.String()
+				return out, nil
+			}
+			fresh++
+			w.at.pass(e.Date, e.ID)
+			if w.matches(e) {
+				out.Items, out.dates = append(out.Items, auditRowOf(e)), append(out.dates, e.Date)
+			}
+		}
+		more := got.Links.Next != nil || len(got.Items) == w.query.Limit
+		switch {
+		case !more:
+			return out, nil
+		case len(out.Items) == w.limit:
+			out.Next = w.at.String()
+			return out, nil
+		case fresh == 0: // a full page of one ms, all shown: the API offers no way to the rest of it
+			out.Note = "More than 20 entries share one millisecond; some of them may be missing."
+			w.at = auditCursor{at: w.at.at - 1}
+		}
+	}
+	out.Next = w.at.String()
+	out.Note = strings.TrimSpace(out.Note + " Searched back to " + w.at.at.String() + "; go on with nextCursor.")
+	return out, nil
+}
+
+func (w auditWalk) matches(e ldclient.AuditEntry) bool {
+	if w.member == "" {
+		return true
+	}
+	row := auditRowOf(e)
+	return strings.Contains(strings.ToLower(row.By), w.member) || e.Member != nil && strings.Contains(strings.ToLower(e.Member.Email), w.member)
+}
+
+// auditResources writes what a call asks about as resource specifiers, cut to
+// the server's scope.
+func auditResources(scope ldclient.Scope, project, environment, flag, segment string) ([]string, error) {
+	for _, key := range []string{project, environment, flag, segment} {
+		if err := ldclient.CheckKey(key); key != "" && err != nil {
+			return nil, badArguments(err.Error())
+		}
+	}
+	if project == "" && environment+flag+segment != "" {
+		return nil, badf("missing projectKey: it goes with environmentKey, flagKey and segmentKey")
+	}
+	if err := scope.Check(ldclient.Target{Project: project, Environment: environment}, false); err != nil {
+		return nil, err
+	}
+	in, envs := []string{project}, []string{environment}
+	if project == "" {
+		if len(scope.Projects)+len(scope.Environments) == 0 {
+			return nil, nil
+		}
+		if in = scope.Projects; len(in) == 0 {
+			in = []string{"*"}
+		}
+	}
+	if environment == "" {
+		if envs = scope.Environments; len(envs) == 0 {
+			envs = []string{"*"}
+		}
+	}
+	var out []string
+	for _, p := range in {
+		if environment+flag+segment == "" {
+			out = append(out, everyResource(p, envs)...)
+			continue
+		}
+		for _, e := range envs {
+			at := "proj/" + p + ":env/" + e
+			if flag != "" {
+				out = append(out, at+":flag/"+flag)
+			}
+			if segment != "" {
+				out = append(out, at+":segment/"+segment)
+			}
+			if flag+segment == "" {
+				out = append(out, at, at+":flag/*", at+":segment/*", at+":experiment/*")
+			}
+		}
+	}
+	return out, nil
+}
+
+// everyResource names every kind of resource in a project and its environments:
+// LaunchDarkly's specifiers have no form for "everything below".
+func everyResource(project string, envs []string) []string {
+	p := "proj/" + project
+	out := []string{p, p + ":metric/*", p + ":aiconfig/*"}
+	for _, e := range envs {
+		at := p + ":env/" + e
+		out = append(out, at, at+":flag/*", at+":segment/*", at+":experiment/*")
+	}
+	return out
+}
+
+// instant reads a time (RFC 3339, a date, seconds or ms since the epoch) or an age such as 24h.
+func instant(name, s string) (ldclient.Millis, error) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return 0, nil
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 0 {
+		if n < 1e11 { // ten digits are seconds
+			n *= 1000
+		}
+		return ldclient.Millis(n), nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return ldclient.Millis(t.UnixMilli()), nil
+		}
+	}
+	age := strings.TrimPrefix(s, "-")
+	if days, ok := strings.CutSuffix(age, "d"); ok {
+		if n, err := strconv.ParseFloat(days, 64); err == nil {
+			age = number(n*24) + "h"
+		}
+	}
+	if d, err := time.ParseDuration(age); err == nil && d > 0 {
+		return ldclient.Millis(time.Now().Add(-d).UnixMilli()), nil
+	}
+	return 0, badf("%s: must be a time such as 2026-03-01T12:00:00Z, or an age such as 24h or 7d, got %q", name, s)
+}
+
+type auditDetail struct {
+	auditRow
+	Text    string      `json:"text,omitempty" doc:"LaunchDarkly's own description"`
+	Changes []fieldDiff `json:"changes,omitempty" doc:"what differs between before and after"`
+	More    int         `json:"moreChanges,omitempty"`
+}
+
+type fieldDiff struct {
+	Field  string `json:"field"`
+	Before any    `json:"before,omitempty"`
+	After  any    `json:"after,omitempty"`
+}
+
+var getAuditLogEntry = read(Spec{
+	Name: "get-audit-log-entry", Title: "Get an audit log entry",
+	Doc: "Read one entry of the audit log with what it changed, before and after. Take the id from query-audit-log.",
+}, func(ctx context.Context, ld *ldclient.Client, in struct {
+	ID string `json:"id" alias:"_id,entryId,auditLogEntryId" doc:"_id of the entry"`
+}) (auditDetail, error) {
+	e, err := ld.AuditLog.Get(ctx, in.ID)
+	if err != nil {
+		return auditDetail{}, err
+	}
+	d := auditDetail{auditRow: auditRowOf(*e), Text: short(e.Text, 2000)}
+	if err := entryInScope(ld.Scope(), e); err != nil {
+		return auditDetail{}, err
+	}
+	d.Changes = diff("", decoded(e.Previous), decoded(e.Current))
+	d.More = max(0, len(d.Changes)-50)
+	d.Changes = d.Changes[:min(50, len(d.Changes))]
+	return d, nil
+})
+
+// entryInScope refuses an entry on a project or environment that this server may not touch.
+func entryInScope(scope ldclient.Scope, e *ldclient.AuditEntry) error {
+	if len(scope.Projects)+len(scope.Environments) == 0 {
+		return nil
+	}
+	resources := slices.Clone(e.Target.Resources)
+	for _, a := range e.Accesses {
+		resources = append(resources, a.Resource)
+	}
+	if len(resources) == 0 {
+		resources = []string{"acct/*"}
+	}
+	for _, r := range resources {
+		var t ldclient.Target
+		for part := range strings.SplitSeq(r, ":") {
+			kind, name, _ := strings.Cut(part, "/")
+			name, _, _ = strings.Cut(name, ";")
+			switch {
+			case kind == "proj":
+				t.Project = name
+			case kind == "env" && name != "*":
+				t.Environment = name
+			}
+		}
+		if t.Project == "" {
+			return &ldclient.ScopeError{Reason: "this entry is not about a project, and this server's scope is limited to some"}
+		}
+		if err := scope.Check(t, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unseen are fields of an entity that change with every edit, or that hold secrets.
+var unseen = []string{"_links", "_access", "_site", "_version", "version", "lastModified", "lastModifiedDate", "sel", "salt", "generation",
+	"apiKey", "mobileKey", "secret", "token", "triggerURL", "fullKey", "_clientSecret", "config"}
+
+func decoded(raw json.RawMessage) any {
+	var v any
+	if len(raw) == 0 || json.Unmarshal(raw, &v) != nil {
+		return nil
+	}
+	return v
+}
+
+// diff lists the leaves in which two entities differ. Objects in a list that carry ids are matched by id.
+func diff(at string, before, after any) []fieldDiff {
+	if reflect.DeepEqual(before, after) {
+		return nil
+	}
+	b, bok := before.(map[string]any)
+	a, aok := after.(map[string]any)
+	if !bok && !aok {
+		b, bok = byID(before)
+		a, aok = byID(after)
+	}
+	if bok && aok || bok && after == nil && at == "" || aok && before == nil && at == "" {
+		var out []fieldDiff
+		for _, k := range keysOfBoth(b, a) {
+			if !slices.Contains(unseen, k) {
+				out = append(out, diff(strings.TrimPrefix(at+"."+k, "."), b[k], a[k])...)
+			}
+		}
+		return out
+	}
+	return []fieldDiff{{at, briefly(before), briefly(after)}}
+}
+
+func keysOfBoth(a, b map[string]any) []string {
+	var out []string
+	for _, m := range []map[string]any{a, b} {
+		for k := range m {
+			if !slices.Contains(out, k) {
+				out = append(out, k)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// byID turns a list of objects with ids into a map, so that a rule that moved is not shown as changed throughout.
+func byID(v any) (map[string]any, bool) {
+	list, ok := v.([]any)
+	if !ok {
+		return nil, v == nil
+	}
+	out := map[string]any{}
+	for _, item := range list {
+		m, _ := item.(map[string]any)
+		id, ok := m["_id"].(string)
+		if !ok {
+			return nil, false
+		}
+		out["["+id+"]"] = m
+	}
+	return out, true
+}
+
+// briefly keeps a value of a diff short.
+func briefly(v any) any {
+	switch v := v.(type) {
+	case nil, bool, float64:
+		return v
+	case string:
+		return short(v, 300)
+	}
+	scrubbed := scrub(v)
+	b, err := json.Marshal(scrubbed)
+	if err != nil || len(b) <= 600 {
+		return scrubbed
+	}
+	return short(string(b), 600)
+}
+
+// scrub removes the fields that no diff shows, at any depth.
+func scrub(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for k, inner := range v {
+			if !slices.Contains(unseen, k) {
+				out[k] = scrub(inner)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = scrub(v[i])
+		}
+		return out
+	}
+	return v
+}

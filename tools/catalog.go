@@ -1,0 +1,73 @@
+package tools
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Toolset is a group of tools that an operator can switch on.
+type Toolset struct {
+	Name, Doc string
+	Default   []string // names of the tools that are on by default
+	Tools     []Tool
+}
+
+// Catalog lists every toolset in the order that the docs show them. It is the
+// only list of tools: what is served, documented and tested is read from it.
+func Catalog() []Toolset {
+	return []Toolset{flags, targeting, segments, auditLog, projects, account}
+}
+
+// choice is what an operator wants served.
+type choice struct {
+	toolsets, tools, exclude []string
+}
+
+// wants returns the names that a choice picks from the catalogue. --tools picks
+// by name from all toolsets and stands in for --toolsets when it is given alone.
+func (c choice) wants() (map[string]bool, error) {
+	if len(c.toolsets) == 0 && len(c.tools) == 0 {
+		c.toolsets = []string{"default"}
+	}
+	picked := map[string]bool{}
+	var sets, names []string
+	for _, set := range Catalog() {
+		sets = append(sets, set.Name)
+		for _, t := range set.Tools {
+			names = append(names, t.Name)
+			if slices.Contains(c.toolsets, "all") || slices.Contains(c.toolsets, set.Name) ||
+				slices.Contains(c.toolsets, "default") && slices.Contains(set.Default, t.Name) {
+				picked[t.Name] = true
+			}
+		}
+	}
+	for _, s := range c.toolsets {
+		if s != "default" && s != "all" && !slices.Contains(sets, s) {
+			return nil, fmt.Errorf("there is no toolset %q; there are default, all, %s", s, strings.Join(sets, ", "))
+		}
+	}
+	for _, list := range []struct {
+		option string
+		globs  []string
+		on     bool
+	}{{"--tools", c.tools, true}, {"--exclude-tools", c.exclude, false}} {
+		for _, glob := range list.globs {
+			hit := false
+			for _, name := range names {
+				ok, err := path.Match(glob, name)
+				if err != nil {
+					return nil, fmt.Errorf("%s: %q is not a glob", list.option, glob)
+				}
+				if ok {
+					hit, picked[name] = true, list.on
+				}
+			}
+			if !hit {
+				return nil, fmt.Errorf("%s: no tool is called %q%s", list.option, glob, didYouMean("tool", glob, names))
+			}
+		}
+	}
+	return picked, nil
+}

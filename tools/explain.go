@@ -1,0 +1,123 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+)
+
+// explain says what went wrong, LaunchDarkly's own words first, and what to do next.
+func explain(ctx context.Context, c *call, err error) string {
+	// The call's own time may be used up; a look for near keys gets a little of its own.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	says := sentence(ctx, c, err)
+	if c.tool.Effect != Read && !c.wrote && !strings.Contains(strings.ToLower(says), "nothing was changed") {
+		says += " Nothing was changed."
+	}
+	return clean(says)
+}
+
+func sentence(ctx context.Context, c *call, err error) string {
+	var bad badArguments
+	var invalid *ldclient.InvalidError
+	var scope *ldclient.ScopeError
+	var api *ldclient.Error
+	var transport *ldclient.TransportError
+	switch {
+	case errors.As(err, &bad):
+		return fmt.Sprintf("%s. Correct the arguments and call %s again.", upper(string(bad)), c.tool.Name)
+	case errors.As(err, &invalid):
+		return upper(invalid.Message) + "."
+	case errors.As(err, &scope):
+		return upper(scope.Reason) + ". Whoever runs this server sets its scope."
+	case errors.Is(err, ldclient.ErrReadOnly):
+		return "This server is read-only."
+	case errors.As(err, &api):
+		return fmt.Sprintf("%s. %s", strings.TrimRight(upper(api.Error()), "."), c.next(ctx, api))
+	case errors.As(err, &transport):
+		return fmt.Sprintf("%s. %s", upper(transport.Message), c.afterSilence(transport))
+	case errors.Is(err, context.DeadlineExceeded):
+		return "The call took too long. Ask for less, or try again."
+	case errors.Is(err, context.Canceled):
+		return "The call was cancelled."
+	}
+	return upper(err.Error())
+}
+
+// next is the one sentence on what to do about LaunchDarkly's answer.
+func (c *call) next(ctx context.Context, e *ldclient.Error) string {
+	writes := c.tool.Effect != Read
+	switch e.Status {
+	case 400:
+		if strings.HasPrefix(e.Message, "Unknown") {
+			return c.near(ctx, e)
+		}
+		if strings.Contains(e.Message, "conflict") || strings.Contains(e.Message, "pending") {
+			return "A scheduled change or an approval request that waits would break; look at it in LaunchDarkly first."
+		}
+		return "Read the resource again and correct the arguments."
+	case 401:
+		return "The access token is not valid here: check that it is an access token (api-…), not an SDK key, that it belongs to this instance (" + c.ld.BaseURL() + ") and that it was not deleted. `ld-mcp doctor` tells more."
+	case 403:
+		if strings.Contains(strings.ToLower(e.Message), "beta") {
+			return "This part of the API is in beta or not in the account's plan."
+		}
+		if c.tool.Action != "" {
+			return fmt.Sprintf("The token's role needs the action %q on %s.", c.tool.Action, c.target)
+		}
+		return fmt.Sprintf("The token's role must allow viewing %s.", c.target)
+	case 404:
+		return c.near(ctx, e)
+	case 405:
+		return "LaunchDarkly does not allow this here."
+	case 409:
+		switch {
+		case e.Code == "optimistic_locking_error":
+			return "It was changed at the same moment: read it again and decide anew."
+		case c.tool.Effect == Create:
+			return "The key is taken, perhaps by something archived, which keeps its key: read it, or choose another key."
+		}
+		return "Something else stands in the way: read the resource again."
+	case 422:
+		return "LaunchDarkly did not understand the change: read the resource again and correct the arguments."
+	case 429:
+		seconds := math.Ceil(e.RetryAfter.Seconds())
+		return fmt.Sprintf("The rate limit of the account is used up: wait %.0f s, then try again.", max(seconds, 1))
+	}
+	if e.Status >= 500 && writes && c.wrote {
+		return "It is not known whether the change was made: read the resource before trying again."
+	}
+	if e.Status >= 500 {
+		return "LaunchDarkly has a fault at the moment: try again later."
+	}
+	return "`ld-mcp doctor` tells whether the server is set up well."
+}
+
+// afterSilence is what to do when no usable answer came.
+func (c *call) afterSilence(e *ldclient.TransportError) string {
+	var dns *net.DNSError
+	switch {
+	case e.Unsure:
+		return "It is not known whether the change was made: read the resource before trying again."
+	case errors.Is(e.Err, context.Canceled):
+		return "No answer was waited for."
+	case errors.As(e.Err, &dns):
+		return "Check --region and --base-url, and that this machine may reach LaunchDarkly."
+	}
+	return "Try again; if it stays so, run `ld-mcp doctor`."
+}
+
+// upper makes text begin like a sentence, unless it begins with a name or a key.
+func upper(s string) string {
+	if i := strings.IndexAny(s, " .:"); i > 0 && strings.ToLower(s[:i]) == s[:i] && strings.IndexFunc(s[:i], func(r rune) bool { return r < 'a' || r > 'z' }) < 0 && s[i] == ' ' {
+		return strings.ToUpper(s[:1]) + s[1:]
+	}
+	return s
+}

@@ -1,0 +1,202 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+)
+
+// Confirm says how a change of something protected is confirmed.
+type Confirm string
+
+// The ways to confirm.
+const (
+	ConfirmAuto  Confirm = "auto"  // ask the person where the client can, else want the call again with confirm
+	ConfirmAsk   Confirm = "ask"   // ask the person, and refuse where the client cannot
+	ConfirmNever Confirm = "never" // do not ask
+)
+
+// refusal is a call that the guard stopped. Nothing was changed.
+type refusal struct{ why string }
+
+func (r refusal) Error() string { return r.why }
+
+func refuse(format string, args ...any) error { return refusal{fmt.Sprintf(format, args...)} }
+
+// question is returned in place of a result when a person has to answer first.
+type question struct{ text, state string }
+
+func (question) Error() string { return "a person has to confirm this" }
+
+// guard decides whether a call that writes may go on. It is the only place
+// where the operator's policy is read.
+type guard struct {
+	opts         *Options
+	seal         sealer
+	environments environments
+}
+
+// mayWrite refuses whatever no argument could make right.
+func (g *guard) mayWrite(c *call) error {
+	if g.opts.ReadOnly {
+		return refuse("This server is read-only, so %s is not available.", c.tool.Name)
+	}
+	return nil
+}
+
+// check refuses a planned change, or returns a question, unless it may be made
+// now. The scope was checked before planning; what is left is protection,
+// comment and confirmation.
+func (g *guard) check(ctx context.Context, c *call, p intent) error {
+	envs, err := g.environments.of(ctx, c.ld, c.target)
+	if err != nil {
+		return refuse("It could not be found out whether %s is protected, so the change was not made: %v.", c.target, err)
+	}
+	var protected []string
+	for _, e := range envs {
+		if e.RequireComments && strings.TrimSpace(c.given.Comment) == "" {
+			return refuse("Environment %s requires a comment with every change. Call %s again with comment saying why.", e.Key, c.tool.Name)
+		}
+		if why := g.protects(e); why != "" {
+			protected = append(protected, e.Key+" ("+why+")")
+		}
+	}
+	if g.opts.Confirm == ConfirmNever || len(protected) == 0 && c.tool.Effect != Delete {
+		return nil
+	}
+	return g.confirm(ctx, c, p, protected)
+}
+
+// protects says what makes an environment protected, "" if nothing does.
+func (g *guard) protects(e ldclient.Environment) string {
+	switch {
+	case e.Critical:
+		return "critical"
+	case e.ConfirmChanges:
+		return "wants changes confirmed"
+	case len(g.opts.Protect) > 0 && ldclient.MatchAny(g.opts.Protect, e.Key):
+		return "protected by this server"
+	}
+	return ""
+}
+
+// confirm asks the person through the client, or, where the client cannot,
+// wants the call again with the key of what would change.
+func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []string) error {
+	seen := sealed{Tool: c.tool.Name, Arguments: digest(c.args), Resource: c.target.String(), Version: p.Version, Caller: caller(ctx)}
+	if answer := server.ElicitationResponse(c.req.Params.InputResponses, "confirm"); answer != nil {
+		if answer.Action != mcp.ElicitationResponseActionAccept {
+			return refuse("The person did not confirm (%s). Do not try again unless they ask for it.", answer.Action)
+		}
+		if err := g.seal.open(c.req.Params.RequestState, seen); err != nil {
+			return refuse("The confirmation does not hold: %v. Call %s again without it.", err, c.tool.Name)
+		}
+		return nil
+	}
+	says := fmt.Sprintf("This would %s.", strings.TrimSuffix(p.Says, "."))
+	if len(protected) > 0 {
+		says += fmt.Sprintf(" Protected: %s.", strings.Join(protected, ", "))
+	}
+	if len(p.Notes) > 0 {
+		says += " " + strings.Join(p.Notes, ". ") + "."
+	}
+	if canElicit(ctx) {
+		return question{clean(says) + " Go ahead?", g.seal.close(seen)}
+	}
+	if g.opts.Confirm == ConfirmAsk {
+		return refuse("%s A person has to confirm it, and this client cannot ask one. Make the change in LaunchDarkly, or use a client that supports elicitation.", says)
+	}
+	word := c.target.Environment
+	if c.tool.Effect == Delete || word == "" {
+		word = c.target.Key
+	}
+	if word == "" {
+		word = c.target.Project
+	}
+	if c.given.Confirm == word {
+		return nil
+	}
+	return refuse("%s Nothing was changed yet. Show this to the user; once they agree, call %s again with the same arguments and confirm: %q.", says, c.tool.Name, word)
+}
+
+// canElicit reports whether the client said that it can put a question to a
+// person: in each request since protocol 2026-07-28, once a session before.
+func canElicit(ctx context.Context) bool {
+	if info := server.RequestProtocolInfoFromContext(ctx); info != nil && info.Modern {
+		return info.ClientCapabilities != nil && info.ClientCapabilities.Elicitation != nil
+	}
+	session, ok := server.ClientSessionFromContext(ctx).(server.SessionWithClientInfo)
+	if !ok || session.GetClientCapabilities().Elicitation == nil {
+		return false
+	}
+	_, ok = session.(server.SessionWithElicitation)
+	return ok
+}
+
+// ask renders a question for the client, which sends the call again with the answer.
+func (q question) ask() *mcp.CallToolResult {
+	return server.NewInputRequestBuilder(q.state).Elicit("confirm", mcp.ElicitationParams{
+		Message:         q.text,
+		RequestedSchema: map[string]any{"type": "object", "properties": map[string]any{}},
+	}).ToolResult()
+}
+
+// environments remembers what each project's environments ask for, for a few seconds.
+type environments struct {
+	flight singleflight.Group
+	mu     sync.Mutex
+	known  map[string]remembered
+}
+
+type remembered struct {
+	list []ldclient.Environment
+	at   time.Time
+}
+
+const rememberEnvironments = 10 * time.Second
+
+// of returns the environments that a write at t touches: one, or all of the project.
+func (m *environments) of(ctx context.Context, ld *ldclient.Client, t ldclient.Target) ([]ldclient.Environment, error) {
+	if t.Project == "" {
+		return nil, nil
+	}
+	m.mu.Lock()
+	got, ok := m.known[t.Project]
+	m.mu.Unlock()
+	if !ok || time.Since(got.at) > rememberEnvironments {
+		list, err, _ := m.flight.Do(t.Project, func() (any, error) {
+			return ld.Environments.All(ldclient.WithoutWrites(ctx), t.Project)
+		})
+		if err != nil {
+			return nil, err
+		}
+		got = remembered{list.([]ldclient.Environment), time.Now()}
+		m.mu.Lock()
+		if m.known == nil {
+			m.known = map[string]remembered{}
+		}
+		m.known[t.Project] = got
+		m.mu.Unlock()
+	}
+	if t.Environment == "" {
+		if len(got.list) == 0 {
+			return nil, errors.New("the project shows no environments")
+		}
+		return got.list, nil
+	}
+	for _, e := range got.list {
+		if e.Key == t.Environment {
+			return []ldclient.Environment{e}, nil
+		}
+	}
+	return nil, fmt.Errorf("project %s has no environment %q that this token may see", t.Project, t.Environment)
+}

@@ -1,0 +1,280 @@
+package tools_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/ld-mcp/ld-mcp/tools"
+)
+
+func everyTool() []tools.Tool {
+	var out []tools.Tool
+	for _, set := range tools.Catalog() {
+		out = append(out, set.Tools...)
+	}
+	return out
+}
+
+// listed is what a client is told of the tools, in wire form.
+func listed(t *testing.T, r *rig) map[string]map[string]any {
+	t.Helper()
+	got, err := r.client.ListTools(t.Context(), mcp.ListToolsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]map[string]any{}
+	for _, tool := range got.Tools {
+		b, err := json.Marshal(tool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m map[string]any
+		if err := json.Unmarshal(b, &m); err != nil {
+			t.Fatal(err)
+		}
+		out[tool.Name] = m
+	}
+	return out
+}
+
+var kebab = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+
+// TestEveryTool holds each tool to the rules of the house.
+func TestEveryTool(t *testing.T) {
+	seen := map[string]bool{}
+	wire := listed(t, start(t))
+	for _, tool := range everyTool() {
+		for _, name := range append([]string{tool.Name}, tool.Aliases...) {
+			if seen[name] {
+				t.Errorf("%s: declared twice", name)
+			}
+			seen[name] = true
+		}
+		if !kebab.MatchString(tool.Name) || len(tool.Name) > 40 {
+			t.Errorf("%s: names are kebab-case of at most 40 characters", tool.Name)
+		}
+		if (tool.Effect != tools.Read) != (tool.Action != "") {
+			t.Errorf("%s: a writer names its LaunchDarkly role action, a reader none", tool.Name)
+		}
+		if tool.Title == "" || len(tool.Doc) < 20 || len(tool.Doc) > 500 || !strings.HasSuffix(tool.Doc, ".") {
+			t.Errorf("%s: wants a title and a description of 20 to 500 bytes that ends in a full stop, has %d", tool.Name, len(tool.Doc))
+		}
+		def := wire[tool.Name]
+		hints, _ := def["annotations"].(map[string]any)
+		for _, hint := range []string{"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"} {
+			if _, ok := hints[hint].(bool); !ok {
+				t.Errorf("%s: %s is not set", tool.Name, hint)
+			}
+		}
+		if hints["readOnlyHint"] != (tool.Effect == tools.Read) {
+			t.Errorf("%s: readOnlyHint does not follow from effect %s", tool.Name, tool.Effect)
+		}
+		in, _ := def["inputSchema"].(map[string]any)
+		if in["type"] != "object" || in["additionalProperties"] != false {
+			t.Errorf("%s: the input schema is not a closed object", tool.Name)
+		}
+		plainSchema(t, tool.Name, in)
+		props, _ := in["properties"].(map[string]any)
+		_, comment := props["comment"]
+		_, confirm := props["confirm"]
+		_, dryRun := props["dryRun"]
+		if want := tool.Effect != tools.Read; comment != want || confirm != want || dryRun != want {
+			t.Errorf("%s: comment, confirm and dryRun are for writers, and for all of them", tool.Name)
+		}
+	}
+}
+
+// plainSchema walks a schema and refuses what some clients cannot read, and arguments without a description.
+func plainSchema(t *testing.T, at string, s map[string]any) {
+	t.Helper()
+	for _, key := range []string{"oneOf", "anyOf", "allOf", "$ref", "$schema", "$defs", "patternProperties"} {
+		if _, ok := s[key]; ok {
+			t.Errorf("%s: the schema holds %s", at, key)
+		}
+	}
+	if _, ok := s["type"].(string); !ok {
+		t.Errorf("%s: type is %v, not one name", at, s["type"])
+	}
+	props, _ := s["properties"].(map[string]any)
+	for name, v := range props {
+		p, ok := v.(map[string]any)
+		if !ok {
+			t.Errorf("%s.%s: the schema is a bare %v", at, name, v)
+			continue
+		}
+		if p["description"] == nil && name != "description" {
+			t.Errorf("%s.%s: has no description", at, name)
+		}
+		plainSchema(t, at+"."+name, p)
+	}
+	for _, key := range []string{"items", "additionalProperties"} {
+		if inner, ok := s[key].(map[string]any); ok {
+			plainSchema(t, at+"."+key, inner)
+		} else if s[key] == true {
+			t.Errorf("%s.%s: is a bare true", at, key)
+		}
+	}
+}
+
+// TestCatalogGolden compares what each toolset tells a client, so that a review shows a whole group.
+func TestCatalogGolden(t *testing.T) {
+	wire := listed(t, start(t))
+	for _, set := range tools.Catalog() {
+		var defs []any
+		for _, tool := range set.Tools {
+			defs = append(defs, wire[tool.Name])
+		}
+		b, err := json.MarshalIndent(defs, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, filepath.Join("testdata", "catalog", set.Name+".json"), string(b)+"\n")
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *rewrite {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("%s differs (run go test ./tools -update and read the change):\n%s", file, d)
+	}
+}
+
+// TestDefaultToolset keeps what an assistant loads every day small.
+func TestDefaultToolset(t *testing.T) {
+	wire := listed(t, start(t, func(s *setup) { s.Toolsets = nil }))
+	b, err := json.Marshal(wire)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(wire) == 0 || len(wire) > 30 || len(b) > 32_000 { // 8,000 tokens
+		t.Errorf("%d tools in %d bytes, want at most 30 in 32,000", len(wire), len(b))
+	}
+	t.Logf("%d tools, %d bytes", len(wire), len(b))
+}
+
+// TestListIsSorted: the list must be the same on every connection, in one order.
+func TestListIsSorted(t *testing.T) {
+	got, err := start(t).client.ListTools(t.Context(), mcp.ListToolsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.IsSortedFunc(got.Tools, func(a, b mcp.Tool) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Error("tools are not sorted by name")
+	}
+}
+
+// TestAliases: names of older servers can be called but are not listed.
+func TestAliases(t *testing.T) {
+	r := start(t)
+	wire := listed(t, r)
+	n := 0
+	for _, tool := range everyTool() {
+		for _, alias := range tool.Aliases {
+			n++
+			if wire[alias] != nil {
+				t.Errorf("%s is listed", alias)
+			}
+			if got := r.callWith(alias, map[string]any{}); strings.HasPrefix(got, "!!") {
+				t.Errorf("%s cannot be called: %s", alias, got)
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no aliases")
+	}
+}
+
+func TestSelection(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*setup)
+		want   string // tools listed, or the error
+	}{
+		{"one toolset", func(s *setup) { s.Toolsets = []string{"segments"} }, "get-segment list-segments"},
+		{"globs alone", func(s *setup) { s.Toolsets, s.Tools = nil, []string{"get-s*", "whoami"} }, "get-segment whoami"},
+		{"excluded", func(s *setup) { s.Toolsets, s.ExcludeTools = []string{"segments"}, []string{"list-*"} }, "get-segment"},
+		{"read-only", func(s *setup) { s.Toolsets, s.ReadOnly = []string{"targeting", "account"}, true }, "whoami"},
+		{"unknown toolset", func(s *setup) { s.Toolsets = []string{"segment"} }, `there is no toolset "segment"; there are default, all, flags, targeting, segments, audit, projects, account`},
+		{"unknown tool", func(s *setup) { s.Tools = []string{"togle-flag"} }, `--tools: no tool is called "togle-flag" (did you mean toggle-flag?)`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := setup{}
+			test.change(&s)
+			if _, err := tools.New(s.Options); err != nil {
+				if err.Error() != test.want {
+					t.Errorf("got %v, want %s", err, test.want)
+				}
+				return
+			}
+			var got []string
+			for name := range listed(t, start(t, test.change)) {
+				got = append(got, name)
+			}
+			slices.Sort(got)
+			if strings.Join(got, " ") != test.want {
+				t.Errorf("got %v, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestHiddenToolsSayWhy: a tool that is known but not served is refused with the reason.
+func TestHiddenToolsSayWhy(t *testing.T) {
+	r := start(t, func(s *setup) { s.ReadOnly = true })
+	want := "! toggle-flag is not available: this server is read-only. Nothing was changed."
+	if got := r.call("toggle-flag", `{"projectKey":"shop","flagKey":"dark-mode","env":"test","on":false}`); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestOutputs: with output schemas on, every success carries the same JSON twice and fits its schema.
+func TestOutputs(t *testing.T) {
+	r := start(t, func(s *setup) { s.OutputSchemas = true })
+	wire := listed(t, r)
+	for _, tool := range everyTool() {
+		if out, ok := wire[tool.Name]["outputSchema"].(map[string]any); !ok || out["type"] != "object" {
+			t.Errorf("%s: the output schema is %v", tool.Name, wire[tool.Name]["outputSchema"])
+		}
+		var req mcp.CallToolRequest
+		req.Params.Name, req.Params.Arguments = tool.Name, sample(t, tool, "test")
+		res, err := r.client.CallTool(t.Context(), req)
+		if err != nil {
+			t.Errorf("%s: %v", tool.Name, err)
+			continue
+		}
+		text := res.Content[0].(mcp.TextContent).Text
+		if res.IsError {
+			if res.StructuredContent != nil {
+				t.Errorf("%s: an error carries structured content", tool.Name)
+			}
+			continue
+		}
+		b, err := json.Marshal(res.StructuredContent)
+		var a, c any
+		if err != nil || json.Unmarshal(b, &a) != nil || json.Unmarshal([]byte(text), &c) != nil || cmp.Diff(a, c) != "" {
+			t.Errorf("%s: text and structured content differ", tool.Name)
+		}
+		fitsSchema(t, tool.Name, wire[tool.Name]["outputSchema"], c)
+	}
+}

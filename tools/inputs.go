@@ -1,0 +1,80 @@
+package tools
+
+import (
+	"github.com/ld-mcp/ld-mcp/ldclient"
+)
+
+// Shared argument groups. A tool's input embeds one at group, which tells the
+// guard, the log and the errors what the call touches, and, when the tool
+// writes, because. alias lists other spellings that are accepted; default is
+// used where neither the caller nor the configuration gives a value.
+
+type atProject struct {
+	Project string `json:"projectKey" alias:"project" doc:"Project key"`
+}
+
+func (a atProject) target() ldclient.Target { return ldclient.Target{Project: a.Project} }
+
+type atEnvironment struct {
+	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
+	Environment string `json:"environmentKey" alias:"env,environment" doc:"Environment key"`
+}
+
+func (a atEnvironment) target() ldclient.Target {
+	return ldclient.Target{Project: a.Project, Environment: a.Environment}
+}
+
+// inEnvironment is atEnvironment for tools that read, which may fall back to production.
+type inEnvironment struct {
+	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
+	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" doc:"Environment key, production if not given"`
+}
+
+func (a inEnvironment) target() ldclient.Target {
+	return ldclient.Target{Project: a.Project, Environment: a.Environment}
+}
+
+type atFlagEnvironment struct {
+	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
+	Flag        string `json:"flagKey" alias:"flag,featureFlagKey,key" doc:"Flag key"`
+	Environment string `json:"environmentKey" alias:"env,environment" doc:"Environment key"`
+}
+
+func (a atFlagEnvironment) target() ldclient.Target {
+	return ldclient.Target{Project: a.Project, Environment: a.Environment, Kind: "flag", Key: a.Flag}
+}
+
+// inFlagEnvironment is atFlagEnvironment for tools that read, which may fall back to production.
+type inFlagEnvironment struct {
+	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
+	Flag        string `json:"flagKey" alias:"flag,featureFlagKey,key" doc:"Flag key"`
+	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" doc:"Environment key, production if not given"`
+}
+
+func (a inFlagEnvironment) target() ldclient.Target {
+	return ldclient.Target{Project: a.Project, Environment: a.Environment, Kind: "flag", Key: a.Flag}
+}
+
+type inSegment struct {
+	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
+	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" doc:"Environment key, production if not given"`
+	Segment     string `json:"segmentKey" alias:"segment,key" doc:"Segment key"`
+}
+
+func (a inSegment) target() ldclient.Target {
+	return ldclient.Target{Project: a.Project, Environment: a.Environment, Kind: "segment", Key: a.Segment}
+}
+
+// because is what every writer takes besides its own arguments.
+type because struct {
+	Comment string `json:"comment,omitempty" alias:"reason" doc:"Why, for the audit log; some environments require it"`
+	Confirm string `json:"confirm,omitempty" doc:"Only after a reply asked for it, and once the user agreed: the value that the reply names"`
+	DryRun  bool   `json:"dryRun,omitempty" doc:"true shows before and after without writing"`
+}
+
+func (b because) given() because { return b }
+
+type paged struct {
+	Limit  int `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200" default:"20" doc:"Items to return, 1 to 200, 20 if not given"`
+	Offset int `json:"offset,omitempty" jsonschema:"minimum=0" doc:"Items to skip; pass nextOffset of the last reply"`
+}

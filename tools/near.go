@@ -1,0 +1,138 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+)
+
+// absent is a part of a reply that is not there although the request succeeded, such as an environment of a flag.
+func absent(kind, key string, have []string) error {
+	return &ldclient.Error{Status: 404, Code: "not_found", Message: fmt.Sprintf("there is no %s %q%s", kind, key, didYouMean(kind, key, have))}
+}
+
+// near says which of the keys in a call is wrong, and offers the ones nearest to it.
+func (c *call) near(ctx context.Context, e *ldclient.Error) string {
+	if strings.Contains(e.Message, "there is no ") { // absent has said it
+		return "It may also be that the token may not see it."
+	}
+	t := c.target
+	ctx = ldclient.WithoutWrites(ctx)
+	const unseen = " It may also be that the token may not see it."
+	if t.Project == "" {
+		return "Check the key." + unseen
+	}
+	if _, err := c.ld.Projects.Get(ctx, t.Project); ldclient.IsNotFound(err) {
+		got, err := c.ld.Projects.List(ctx, ldclient.ListProjects{Paging: ldclient.Paging{Limit: 100}})
+		if err != nil {
+			return "Check projectKey with list-projects." + unseen
+		}
+		have := keysOf(got.Items, func(p ldclient.Project) string { return p.Key })
+		have = slices.DeleteFunc(have, func(k string) bool { return !c.ld.Scope().AllowsProject(k) })
+		return fmt.Sprintf("There is no project %q%s. Check it with list-projects.%s", t.Project, didYouMean("project", t.Project, have), unseen)
+	}
+	if t.Environment != "" {
+		if envs, err := c.ld.Environments.All(ctx, t.Project); err == nil {
+			have := keysOf(envs, func(e ldclient.Environment) string { return e.Key })
+			if !slices.Contains(have, t.Environment) {
+				return fmt.Sprintf("There is no environment %q%s.%s", t.Environment, didYouMean("environment", t.Environment, have), unseen)
+			}
+		}
+	}
+	switch t.Kind {
+	case "flag":
+		have := c.keysLike(ctx, func(query string) ([]string, error) {
+			got, err := c.ld.Flags.List(ctx, t.Project, ldclient.ListFlags{Query: query, Paging: ldclient.Paging{Limit: 100}})
+			if err != nil {
+				return nil, err
+			}
+			return keysOf(got.Items, func(f ldclient.Flag) string { return f.Key }), nil
+		})
+		return fmt.Sprintf("There is no flag %q in project %s%s. Search with list-flags.%s", t.Key, t.Project, didYouMean("flag", t.Key, have), unseen)
+	case "segment":
+		have := c.keysLike(ctx, func(query string) ([]string, error) {
+			got, err := c.ld.Segments.List(ctx, t.Project, t.Environment, ldclient.ListSegments{Query: query, Paging: ldclient.Paging{Limit: 100}})
+			if err != nil {
+				return nil, err
+			}
+			return keysOf(got.Items, func(s ldclient.Segment) string { return s.Key }), nil
+		})
+		return fmt.Sprintf("There is no segment %q in environment %s%s. Search with list-segments.%s", t.Key, t.Environment, didYouMean("segment", t.Key, have), unseen)
+	}
+	return "Check the keys." + unseen
+}
+
+// keysLike lists keys that hold the longest word of the one that was not found, or, where none does, the first hundred.
+func (c *call) keysLike(ctx context.Context, list func(query string) ([]string, error)) []string {
+	words := strings.FieldsFunc(c.target.Key, func(r rune) bool { return strings.ContainsRune("-_. ", r) })
+	longest := ""
+	for _, w := range words {
+		if len(w) > len(longest) {
+			longest = w
+		}
+	}
+	have, err := list(longest)
+	if err != nil || len(have) == 0 {
+		have, _ = list("")
+	}
+	return have
+}
+
+func keysOf[T any](items []T, key func(T) string) []string {
+	out := make([]string, len(items))
+	for i, item := range items {
+		out[i] = key(item)
+	}
+	return out
+}
+
+// didYouMean offers up to three keys that are near to the one given, or all of a short list.
+func didYouMean(kind, given string, have []string) string {
+	type candidate struct {
+		key      string
+		distance int
+	}
+	var near []candidate
+	for _, key := range have {
+		d := distance(strings.ToLower(given), strings.ToLower(key))
+		if strings.Contains(strings.ToLower(key), strings.ToLower(given)) {
+			d = min(d, 1)
+		}
+		if d <= max(2, len(given)/3) {
+			near = append(near, candidate{key, d})
+		}
+	}
+	slices.SortStableFunc(near, func(a, b candidate) int { return a.distance - b.distance })
+	if len(near) > 0 {
+		return " (did you mean " + strings.Join(keysOf(near[:min(3, len(near))], func(c candidate) string { return c.key }), ", ") + "?)"
+	}
+	if len(have) > 0 && len(have) <= 10 {
+		return " (there are " + strings.Join(have, ", ") + ")"
+	}
+	return ""
+}
+
+// distance is the number of characters to insert, delete or replace to get from a to b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			next := min(row[j]+1, row[j+1]+1)
+			if a[i] == b[j] {
+				next = min(next, diagonal)
+			} else {
+				next = min(next, diagonal+1)
+			}
+			diagonal, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
+}

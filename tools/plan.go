@@ -1,0 +1,109 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+)
+
+// plan is a change that is ready to be made: what is there, what would be done,
+// and the code that does it. Planning never writes.
+type plan[View any] struct {
+	intent
+	Before *View
+	// Apply makes the change and returns what is there afterwards; nil when it is gone.
+	Apply func(context.Context, manner) (*View, error)
+}
+
+// intent is the part of a plan that the guard and the reply need.
+type intent struct {
+	Says         string                 // what would be done, to go on after "This would "
+	Version      string                 // of what the plan was made on; a confirmation holds for it alone
+	Nothing      string                 // why there is nothing to do, "" when there is
+	Instructions []ldclient.Instruction // the semantic patch, for an approval request
+	Notes        []string               // what the caller should know besides
+}
+
+// manner is how a plan is carried out.
+type manner struct {
+	Comment string // for LaunchDarkly's audit log
+	DryRun  bool   // LaunchDarkly validates and answers, and nothing is written
+}
+
+// change is the reply of every tool that writes.
+type change[View any] struct {
+	Changed          bool                   `json:"changed"`
+	Resource         string                 `json:"resource" doc:"LaunchDarkly resource specifier"`
+	DryRun           bool                   `json:"dryRun,omitempty" doc:"true: nothing was written, after is what would be"`
+	Before           *View                  `json:"before,omitempty"`
+	After            *View                  `json:"after,omitempty"`
+	Notes            []string               `json:"notes,omitempty"`
+	RequiresApproval bool                   `json:"requiresApproval,omitempty" doc:"true: nothing was written, the environment wants an approval first"`
+	Message          string                 `json:"message,omitempty"`
+	Instructions     []ldclient.Instruction `json:"instructions,omitempty" doc:"what was attempted, for an approval request"`
+	URL              string                 `json:"url,omitempty" doc:"LaunchDarkly's own page"`
+}
+
+// carryOut takes a plan through the guard and makes the change.
+func carryOut[View any](ctx context.Context, c *call, p *plan[View]) (any, error) {
+	reply := change[View]{Resource: c.target.String(), Before: p.Before, Notes: p.Notes, DryRun: c.given.DryRun}
+	if p.Nothing != "" {
+		reply.Notes = append(reply.Notes, p.Nothing+"; nothing was changed")
+		return reply, nil
+	}
+	how := manner{Comment: attribution(ctx, c.given.Comment), DryRun: c.given.DryRun}
+	if how.DryRun {
+		ctx = ldclient.WithoutWrites(ctx)
+	} else if err := c.srv.guard.check(ctx, c, p.intent); err != nil {
+		return nil, err
+	}
+	c.wrote = !how.DryRun
+	after, err := p.Apply(ctx, how)
+	if ldclient.IsApprovalRequired(err) {
+		c.wrote = false
+		return approvalReply(c, reply, p, err), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	reply.Changed, reply.After = !how.DryRun, after
+	return reply, nil
+}
+
+// approvalReply tells a change that the environment wants approved: it is no failure, but nothing was written.
+func approvalReply[View any](c *call, reply change[View], p *plan[View], refused error) change[View] {
+	var e *ldclient.Error
+	errors.As(refused, &e)
+	reply.RequiresApproval, reply.Instructions = true, p.Instructions
+	reply.URL = pageURL(c.ld, c.target)
+	file := "a person can request it on the page at url"
+	if c.srv.serves("create-approval-request") {
+		file = "call create-approval-request with these instructions and a description"
+	}
+	reply.Message = fmt.Sprintf("%s. Nothing was changed. To have it reviewed, %s.", strings.TrimSuffix(e.Message, "."), file)
+	return reply
+}
+
+// flagPlan plans a semantic patch of one flag as it stands in one environment.
+func flagPlan[View any](ld *ldclient.Client, at ldclient.Target, f *ldclient.Flag, view func(*ldclient.Flag) View, says string, do ...ldclient.Instruction) *plan[View] {
+	before := view(f)
+	version := fmt.Sprintf("flag %d", f.Version)
+	if at.Environment != "" {
+		version = fmt.Sprintf("environment %d", f.Environments[at.Environment].Version)
+	}
+	return &plan[View]{
+		intent: intent{Says: says, Version: version, Instructions: do},
+		Before: &before,
+		Apply: func(ctx context.Context, how manner) (*View, error) {
+			got, err := ld.Flags.Patch(ctx, at.Project, at.Environment, at.Key, ldclient.Patch{Comment: how.Comment, Instructions: do, DryRun: how.DryRun})
+			if err != nil {
+				return nil, err
+			}
+			after := view(got)
+			return &after, nil
+		},
+	}
+}

@@ -1,0 +1,127 @@
+package tools_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"testing"
+	"time"
+
+	"github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
+	"github.com/ld-mcp/ld-mcp/tools"
+)
+
+var rewrite = flag.Bool("update", false, "rewrite testdata")
+
+// noon is when the sandbox's history ends in these tests.
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+// A rig is a sandbox account, a server on it and an MCP client of that server.
+type rig struct {
+	*sandbox.Account
+	t      *testing.T
+	server *tools.Server
+	client *client.Client
+}
+
+// setup is what a test may change before a rig starts.
+type setup struct {
+	tools.Options
+	client ldclient.Config
+	mcp    []client.ClientOption
+}
+
+func start(t *testing.T, change ...func(*setup)) *rig {
+	t.Helper()
+	account := sandbox.New(sandbox.Options{Now: func() time.Time { return noon }})
+	s := setup{
+		Options: tools.Options{Version: "test", Toolsets: []string{"all"}, MaxReplyBytes: 20_000},
+		client:  ldclient.Config{Token: ldclient.StaticToken(sandbox.WriterToken), Transport: account},
+	}
+	for _, c := range change {
+		c(&s)
+	}
+	ld, err := ldclient.New(s.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Options.Client = ld
+	srv, err := tools.New(s.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.NewInProcessClientWithOptions(srv.MCP(), s.mcp...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var hello mcp.InitializeRequest
+	hello.Params.ClientInfo = mcp.Implementation{Name: "test", Version: "1"}
+	if _, err := c.Initialize(t.Context(), hello); err != nil {
+		t.Fatal(err)
+	}
+	return &rig{account, t, srv, c}
+}
+
+// call calls a tool with JSON arguments and returns its text, "! " in front if it failed.
+func (r *rig) call(name, args string) string {
+	r.t.Helper()
+	var a any
+	if err := json.Unmarshal([]byte(args), &a); err != nil {
+		r.t.Fatalf("%s %s: %v", name, args, err)
+	}
+	return r.callWith(name, a)
+}
+
+func (r *rig) callWith(name string, args any) string {
+	r.t.Helper()
+	var req mcp.CallToolRequest
+	req.Params.Name, req.Params.Arguments = name, args
+	res, err := r.client.CallTool(r.t.Context(), req)
+	if err != nil {
+		return "!! " + err.Error()
+	}
+	if len(res.Content) != 1 {
+		r.t.Fatalf("%s: %d content blocks, want 1", name, len(res.Content))
+	}
+	text := res.Content[0].(mcp.TextContent).Text
+	if res.IsError {
+		return "! " + text
+	}
+	return text
+}
+
+func indented(text string) string {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(text), "", "  ") != nil {
+		return text
+	}
+	return b.String()
+}
+
+// person answers elicitations.
+type person struct {
+	action   mcp.ElicitationResponseAction
+	question string
+	before   func() // runs while the question is open
+}
+
+func (p *person) Elicit(_ context.Context, r mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
+	p.question = r.Params.Message
+	if p.before != nil {
+		p.before()
+	}
+	out := mcp.ElicitationResponse{Action: p.action}
+	if p.action == mcp.ElicitationResponseActionAccept {
+		out.Content = map[string]any{}
+	}
+	return &mcp.ElicitationResult{ElicitationResponse: out}, nil
+}

@@ -1,0 +1,324 @@
+package tools
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+)
+
+// ruleInstruction is one instruction on targeting rules, with LaunchDarkly's
+// names and the short forms that need no ids.
+type ruleInstruction struct {
+	Kind         string       `json:"kind" jsonschema:"enum=addRule,enum=removeRule,enum=updateRuleVariationOrRollout,enum=updateRuleDescription,enum=updateRuleTrackEvents,enum=addClauses,enum=removeClauses,enum=updateClause,enum=addValuesToClause,enum=removeValuesFromClause,enum=reorderRules,enum=replaceRules" doc:"addRule needs clauses and variation or rolloutWeights; every other kind but reorderRules and replaceRules needs ruleId"`
+	RuleID       string       `json:"ruleId,omitempty" doc:"_id of the rule"`
+	RuleIDs      []string     `json:"ruleIds,omitempty" doc:"reorderRules: every rule's _id in the new order"`
+	BeforeRuleID string       `json:"beforeRuleId,omitempty" doc:"addRule: put it before this rule, last if not given"`
+	ClauseID     string       `json:"clauseId,omitempty" doc:"updateClause, addValuesToClause, removeValuesFromClause: _id of the clause"`
+	ClauseIDs    []string     `json:"clauseIds,omitempty" doc:"removeClauses"`
+	Clause       *clauseInput `json:"clause,omitempty" doc:"updateClause: the new clause"`
+	Values       []scalar     `json:"values,omitempty" doc:"addValuesToClause, removeValuesFromClause"`
+	TrackEvents  *bool        `json:"trackEvents,omitempty" doc:"updateRuleTrackEvents"`
+	Rules        []newRule    `json:"rules,omitempty" doc:"replaceRules: all rules; every id changes"`
+	newRule                   // addRule; the variation or rollout also for updateRuleVariationOrRollout
+}
+
+// newRule is a rule as a caller writes it.
+type newRule struct {
+	Clauses            []clauseInput      `json:"clauses,omitempty" doc:"All must match"`
+	Variation          string             `json:"variation,omitempty" alias:"variationId,variationIndex,variationKey,variationName" doc:"What to serve: a variation's _id, name, value or index"`
+	Percent            *float64           `json:"percent,omitempty" jsonschema:"minimum=0,maximum=100" doc:"Serve variation to this percentage and, for a flag of two variations, the other one to the rest"`
+	RolloutWeights     map[string]float64 `json:"rolloutWeights,omitempty" alias:"weights" doc:"Instead of variation: percentage by variation, 100 in all (or thousandths, 100000 in all)"`
+	RolloutBucketBy    string             `json:"rolloutBucketBy,omitempty" doc:"Attribute to divide by, key if not given"`
+	RolloutContextKind string             `json:"rolloutContextKind,omitempty" doc:"Context kind to divide, user if not given"`
+	Description        string             `json:"description,omitempty"`
+}
+
+type clauseInput struct {
+	ContextKind string   `json:"contextKind,omitempty" doc:"user if not given"`
+	Attribute   string   `json:"attribute,omitempty" doc:"Such as key, email or /address/city; not for segmentMatch"`
+	Op          string   `json:"op,omitempty" jsonschema:"enum=in,enum=endsWith,enum=startsWith,enum=matches,enum=contains,enum=lessThan,enum=lessThanOrEqual,enum=greaterThan,enum=greaterThanOrEqual,enum=before,enum=after,enum=segmentMatch,enum=semVerEqual,enum=semVerLessThan,enum=semVerGreaterThan" doc:"in if not given"`
+	Negate      bool     `json:"negate,omitempty" doc:"true: must not match"`
+	Values      []scalar `json:"values" jsonschema:"minItems=1" doc:"One is enough; segment keys for segmentMatch; numbers may be plain"`
+}
+
+// needs lists, by kind, the fields that must be there, then those that may.
+var ruleNeeds = map[string][2][]string{
+	"addRule":                      {{"clauses"}, {"variation", "percent", "rolloutWeights", "rolloutBucketBy", "rolloutContextKind", "description", "beforeRuleId", "trackEvents"}},
+	"removeRule":                   {{"ruleId"}, nil},
+	"updateRuleVariationOrRollout": {{"ruleId"}, {"variation", "percent", "rolloutWeights", "rolloutBucketBy", "rolloutContextKind"}},
+	"updateRuleDescription":        {{"ruleId"}, {"description"}},
+	"updateRuleTrackEvents":        {{"ruleId", "trackEvents"}, nil},
+	"addClauses":                   {{"ruleId", "clauses"}, nil},
+	"removeClauses":                {{"ruleId", "clauseIds"}, nil},
+	"updateClause":                 {{"ruleId", "clauseId", "clause"}, nil},
+	"addValuesToClause":            {{"ruleId", "clauseId", "values"}, nil},
+	"removeValuesFromClause":       {{"ruleId", "clauseId", "values"}, nil},
+	"reorderRules":                 {{"ruleIds"}, nil},
+	"replaceRules":                 {nil, {"rules"}},
+}
+
+// fit checks that an instruction holds the fields that its kind needs and no
+// others: one that is silently ignored would do something else than was meant.
+func fit(kind string, instruction any, needs map[string][2][]string) error {
+	need, may := needs[kind][0], needs[kind][1]
+	given := givenFields(reflect.ValueOf(instruction))
+	for _, name := range need {
+		if !slices.Contains(given, name) {
+			return fmt.Errorf("missing %s; it needs %s", name, strings.Join(need, " and "))
+		}
+	}
+	for _, name := range given {
+		if name != "kind" && !slices.Contains(need, name) && !slices.Contains(may, name) {
+			return fmt.Errorf("takes no %s; it takes %s", name, strings.Join(append(slices.Clone(need), may...), ", "))
+		}
+	}
+	return nil
+}
+
+// givenFields names the fields of a struct that are not zero, as JSON does.
+func givenFields(v reflect.Value) []string {
+	var out []string
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		switch {
+		case f.Anonymous:
+			out = append(out, givenFields(v.Field(i))...)
+		case !v.Field(i).IsZero():
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// ruleBuilder turns instructions as callers write them into LaunchDarkly's, and words for the person who confirms.
+type ruleBuilder struct {
+	flag     *ldclient.Flag
+	rules    []ldclient.Rule
+	segments []string // that new clauses name
+}
+
+func (b *ruleBuilder) build(i ruleInstruction) (ldclient.Instruction, string, error) {
+	if err := fit(i.Kind, i, ruleNeeds); err != nil {
+		return nil, "", err
+	}
+	var rule *ldclient.Rule
+	var what string
+	if i.RuleID != "" {
+		n := slices.IndexFunc(b.rules, func(r ldclient.Rule) bool { return r.ID == i.RuleID })
+		if n < 0 {
+			return nil, "", fmt.Errorf("the flag has no rule %q here; %s", i.RuleID, b.listRules())
+		}
+		rule, what = &b.rules[n], b.name(n)
+	}
+	for _, id := range append(slices.Clone(i.ClauseIDs), i.ClauseID) {
+		if rule != nil && id != "" && !slices.ContainsFunc(rule.Clauses, func(c ldclient.Clause) bool { return c.ID == id }) {
+			return nil, "", fmt.Errorf("%s has no clause %q; its clauses are %s", what, id, strings.Join(keysOf(rule.Clauses, func(c ldclient.Clause) string { return c.ID }), ", "))
+		}
+	}
+	switch i.Kind {
+	case "addRule":
+		return b.addRule(i)
+	case "removeRule":
+		return ldclient.RemoveRule(i.RuleID), "remove " + what, nil
+	case "updateRuleVariationOrRollout":
+		if rule.Rollout != nil && len(rule.Rollout.ExperimentAllocation) > 0 {
+			return nil, "", fmt.Errorf("an experiment runs on %s; stop it before changing what the rule serves", what)
+		}
+		s, words, err := b.serve(i.newRule)
+		if err != nil {
+			return nil, "", err
+		}
+		return ldclient.UpdateRuleServe(i.RuleID, s), fmt.Sprintf("serve %s by %s instead of %s", words, what, serves(b.flag, rule.RuleServe)), nil
+	case "updateRuleDescription":
+		return ldclient.UpdateRuleDescription(i.RuleID, i.Description), "describe " + what, nil
+	case "updateRuleTrackEvents":
+		return ldclient.UpdateRuleTrackEvents(i.RuleID, *i.TrackEvents), "set event tracking of " + what, nil
+	case "addClauses":
+		clauses, err := b.clauses(i.Clauses)
+		if err != nil {
+			return nil, "", err
+		}
+		return ldclient.AddClauses(i.RuleID, clauses), fmt.Sprintf("let %s match only where also %s", what, inWords(clauses)), nil
+	case "removeClauses":
+		if len(i.ClauseIDs) >= len(rule.Clauses) {
+			return nil, "", fmt.Errorf("this would leave %s without a clause; use removeRule", what)
+		}
+		return ldclient.RemoveClauses(i.RuleID, i.ClauseIDs), fmt.Sprintf("take %d clauses from %s", len(i.ClauseIDs), what), nil
+	case "updateClause":
+		clauses, err := b.clauses([]clauseInput{*i.Clause})
+		if err != nil {
+			return nil, "", err
+		}
+		return ldclient.UpdateClause(i.RuleID, i.ClauseID, clauses[0]), fmt.Sprintf("change a clause of %s to %s", what, inWords(clauses)), nil
+	case "addValuesToClause", "removeValuesFromClause":
+		n := slices.IndexFunc(rule.Clauses, func(c ldclient.Clause) bool { return c.ID == i.ClauseID })
+		values := valuesFor(rule.Clauses[n].Op, i.Values)
+		if i.Kind == "removeValuesFromClause" {
+			return ldclient.RemoveValuesFromClause(i.RuleID, i.ClauseID, values), fmt.Sprintf("take %d values from a clause of %s", len(values), what), nil
+		}
+		b.noteSegments(rule.Clauses[n].Op, values)
+		return ldclient.AddValuesToClause(i.RuleID, i.ClauseID, values), fmt.Sprintf("add %d values to a clause of %s", len(values), what), nil
+	case "reorderRules":
+		have := keysOf(b.rules, func(r ldclient.Rule) string { return r.ID })
+		if !slices.Equal(slices.Sorted(slices.Values(have)), slices.Sorted(slices.Values(i.RuleIDs))) {
+			return nil, "", fmt.Errorf("ruleIds must name each present rule once; %s", b.listRules())
+		}
+		return ldclient.ReorderRules(i.RuleIDs), "reorder the rules", nil
+	case "replaceRules":
+		return b.replaceRules(i.Rules)
+	}
+	return nil, "", fmt.Errorf("this kind is not known here")
+}
+
+func (b *ruleBuilder) addRule(i ruleInstruction) (ldclient.Instruction, string, error) {
+	rule, words, err := b.newRule(i.newRule)
+	if err != nil {
+		return nil, "", err
+	}
+	rule.TrackEvents = i.TrackEvents != nil && *i.TrackEvents
+	if i.BeforeRuleID != "" {
+		n := slices.IndexFunc(b.rules, func(r ldclient.Rule) bool { return r.ID == i.BeforeRuleID })
+		if n < 0 {
+			return nil, "", fmt.Errorf("the flag has no rule %q here to put it before; %s", i.BeforeRuleID, b.listRules())
+		}
+		words += ", before " + b.name(n)
+	}
+	return ldclient.AddRule(rule, i.BeforeRuleID), "add a rule: " + words, nil
+}
+
+func (b *ruleBuilder) replaceRules(rules []newRule) (ldclient.Instruction, string, error) {
+	out, all := []ldclient.NewRule{}, []string{}
+	for n, r := range rules {
+		if len(r.Clauses) == 0 {
+			return nil, "", fmt.Errorf("rules[%d]: missing clauses", n)
+		}
+		rule, words, err := b.newRule(r)
+		if err != nil {
+			return nil, "", fmt.Errorf("rules[%d]: %w", n, err)
+		}
+		out, all = append(out, rule), append(all, words)
+	}
+	return ldclient.ReplaceRules(out), fmt.Sprintf("replace all %d rules by %d: %s", len(b.rules), len(out), strings.Join(all, "; ")), nil
+}
+
+func (b *ruleBuilder) newRule(r newRule) (ldclient.NewRule, string, error) {
+	clauses, err := b.clauses(r.Clauses)
+	if err != nil {
+		return ldclient.NewRule{}, "", err
+	}
+	s, words, err := b.serve(r)
+	if err != nil {
+		return ldclient.NewRule{}, "", err
+	}
+	return ldclient.NewRule{Clauses: clauses, Description: r.Description, Serve: s}, "if " + inWords(clauses) + " serve " + words, nil
+}
+
+// serve resolves what a rule shall give.
+func (b *ruleBuilder) serve(r newRule) (ldclient.Serve, string, error) {
+	parts := r.RolloutWeights
+	switch {
+	case r.Variation != "" && len(parts) > 0:
+		return ldclient.Serve{}, "", fmt.Errorf("give variation or rolloutWeights, not both")
+	case r.Variation == "" && len(parts) == 0:
+		return ldclient.Serve{}, "", fmt.Errorf("missing variation (or rolloutWeights): what to serve")
+	case r.Percent != nil && r.Variation == "":
+		return ldclient.Serve{}, "", fmt.Errorf("percent goes with variation; rolloutWeights holds its own percentages")
+	case r.Variation != "":
+		i, err := variation(b.flag, r.Variation)
+		if err != nil {
+			return ldclient.Serve{}, "", err
+		}
+		if r.Percent == nil {
+			if r.RolloutBucketBy+r.RolloutContextKind != "" {
+				return ldclient.Serve{}, "", fmt.Errorf("rolloutBucketBy and rolloutContextKind go with rolloutWeights or percent")
+			}
+			return ldclient.Serve{VariationID: b.flag.Variations[i].ID}, label(b.flag, i), nil
+		}
+		if len(b.flag.Variations) != 2 {
+			return ldclient.Serve{}, "", fmt.Errorf("the flag has %d variations, so say in rolloutWeights which ones the rest gets", len(b.flag.Variations))
+		}
+		parts = map[string]float64{b.flag.Variations[i].ID: *r.Percent, b.flag.Variations[1-i].ID: 100 - *r.Percent}
+	}
+	byID, err := weights(b.flag, parts)
+	if err != nil {
+		return ldclient.Serve{}, "", err
+	}
+	var words []string
+	for i, v := range b.flag.Variations {
+		if w := byID[v.ID]; w > 0 {
+			words = append(words, percent(w)+" "+label(b.flag, i))
+		}
+	}
+	return ldclient.Serve{Weights: byID, BucketBy: r.RolloutBucketBy, ContextKind: r.RolloutContextKind}, strings.Join(words, ", "), nil
+}
+
+func (b *ruleBuilder) clauses(in []clauseInput) ([]ldclient.Clause, error) {
+	var out []ldclient.Clause
+	for n, c := range in {
+		if c.Op == "" {
+			c.Op = "in"
+		}
+		values := valuesFor(c.Op, c.Values)
+		switch {
+		case c.Op == "segmentMatch":
+			if c.Attribute != "" && c.Attribute != "segmentMatch" {
+				return nil, fmt.Errorf("clauses[%d]: segmentMatch takes no attribute", n)
+			}
+			c.Attribute = "segmentMatch"
+			b.noteSegments(c.Op, values)
+		case c.Attribute == "":
+			return nil, fmt.Errorf("clauses[%d]: missing attribute", n)
+		case c.ContextKind == "":
+			c.ContextKind = "user"
+		}
+		out = append(out, ldclient.Clause{ContextKind: c.ContextKind, Attribute: c.Attribute, Op: c.Op, Negate: c.Negate, Values: values})
+	}
+	return out, nil
+}
+
+func (b *ruleBuilder) noteSegments(op string, values []any) {
+	for _, v := range values {
+		if key, ok := v.(string); ok && op == "segmentMatch" && !slices.Contains(b.segments, key) {
+			b.segments = append(b.segments, key)
+		}
+	}
+}
+
+// valuesFor gives an operator that compares numbers numbers, since models often quote them.
+func valuesFor(op string, in []scalar) []any {
+	out := make([]any, len(in))
+	for i, v := range in {
+		out[i] = v.any
+		if s, ok := v.any.(string); ok && (strings.HasPrefix(op, "lessThan") || strings.HasPrefix(op, "greaterThan")) {
+			if _, err := strconv.ParseFloat(s, 64); err == nil {
+				out[i] = json.Number(s)
+			}
+		}
+	}
+	return out
+}
+
+func (b *ruleBuilder) name(n int) string {
+	r := b.rules[n]
+	if r.Description != "" {
+		return fmt.Sprintf("rule %d (%s)", n+1, clean(r.Description))
+	}
+	return fmt.Sprintf("rule %d (%s)", n+1, short(inWords(r.Clauses), 120))
+}
+
+func (b *ruleBuilder) listRules() string {
+	if len(b.rules) == 0 {
+		return "it has no rules"
+	}
+	var out []string
+	for n, r := range b.rules[:min(firstOf, len(b.rules))] {
+		out = append(out, r.ID+" is "+b.name(n))
+	}
+	return strings.Join(out, ", ")
+}

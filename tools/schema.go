@@ -1,0 +1,92 @@
+package tools
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/invopop/jsonschema"
+)
+
+// scalar is a JSON string, number or boolean. Its published schema says string,
+// because union types break some clients; what is accepted is all three.
+type scalar struct{ any }
+
+func (s *scalar) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &s.any) }
+func (s scalar) MarshalJSON() ([]byte, error)  { return json.Marshal(s.any) }
+
+func (scalar) JSONSchema() *jsonschema.Schema { return &jsonschema.Schema{Type: "string"} }
+
+// reflector reads descriptions from a plain doc tag, which, unlike the
+// jsonschema tag, may hold commas. Fields are required unless omitempty.
+var reflector = jsonschema.Reflector{
+	Anonymous:      true,
+	DoNotReference: true,
+	ExpandedStruct: true,
+	LookupComment: func(t reflect.Type, field string) string {
+		if field == "" || t.Kind() != reflect.Struct { // asked about a type, or about a slice's element
+			return ""
+		}
+		f, _ := t.FieldByName(field)
+		return f.Tag.Get("doc")
+	},
+}
+
+// schemaOf reflects the JSON schema of a tool's input or output.
+func schemaOf(t reflect.Type) *jsonschema.Schema {
+	s := reflector.ReflectFromType(t)
+	s.Version = "" // every client assumes 2020-12; 60 bytes a tool
+	return s
+}
+
+// field is what the frame knows of one argument beside its schema.
+type field struct {
+	name     string
+	aliases  []string
+	fallback string  // the default tag, a JSON value or plain text
+	inner    []field // of an object, or of the objects in an array
+}
+
+// fieldsOf lists the arguments of an input struct, embedded groups included.
+func fieldsOf(t reflect.Type) []field {
+	var out []field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous {
+			out = append(out, fieldsOf(f.Type)...)
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		x := field{name: name, fallback: f.Tag.Get("default")}
+		if inner := elem(f.Type); inner.Kind() == reflect.Struct && inner != reflect.TypeFor[scalar]() {
+			x.inner = fieldsOf(inner)
+		}
+		if a := f.Tag.Get("alias"); a != "" {
+			x.aliases = strings.Split(a, ",")
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// elem is what t holds, through pointers and slices.
+func elem(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	return t
+}
+
+// optional takes names off a schema's required list, where a configured default stands in.
+func optional(s *jsonschema.Schema, names ...string) {
+	s.Required = slices.DeleteFunc(s.Required, func(n string) bool { return slices.Contains(names, n) })
+}
+
+func mustJSON(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // a schema is made of plain data
+	}
+	return b
+}

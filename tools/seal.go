@@ -1,0 +1,75 @@
+package tools
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+)
+
+// sealed is what a confirmation holds for. It travels through the client, so
+// that no replica needs to remember it, and is signed, so that the client
+// cannot change it.
+type sealed struct {
+	Tool      string `json:"t"`
+	Arguments string `json:"a"` // digest
+	Resource  string `json:"r"`
+	Version   string `json:"v"` // of the resource: once it has changed, the confirmation is spent
+	Caller    string `json:"c"`
+	Expires   int64  `json:"x"` // Unix seconds
+}
+
+const confirmWithin = 10 * time.Minute
+
+type sealer struct {
+	key []byte
+	now func() time.Time
+}
+
+func (s sealer) sign(payload string) string {
+	m := hmac.New(sha256.New, s.key)
+	m.Write([]byte(payload))
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
+func (s sealer) close(v sealed) string {
+	v.Expires = s.now().Add(confirmWithin).Unix()
+	payload := base64.RawURLEncoding.EncodeToString(mustJSON(v))
+	return payload + "." + s.sign(payload)
+}
+
+// open checks that state was sealed here for exactly want and has not expired.
+func (s sealer) open(state string, want sealed) error {
+	payload, mac, _ := strings.Cut(state, ".")
+	if !hmac.Equal([]byte(mac), []byte(s.sign(payload))) {
+		return errors.New("it was not issued by this server")
+	}
+	var got sealed
+	b, err := base64.RawURLEncoding.DecodeString(payload)
+	if err == nil {
+		err = json.Unmarshal(b, &got)
+	}
+	if err != nil {
+		return errors.New("it was not issued by this server")
+	}
+	expires := got.Expires
+	got.Expires = 0
+	switch {
+	case s.now().Unix() > expires:
+		return errors.New("it has expired")
+	case got.Version != want.Version && got.Resource == want.Resource:
+		return errors.New("the resource has changed since")
+	case got != want:
+		return errors.New("it was given for another call")
+	}
+	return nil
+}
+
+// digest identifies a call's arguments; maps encode with sorted keys.
+func digest(args map[string]any) string {
+	sum := sha256.Sum256(mustJSON(args))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}

@@ -1,0 +1,125 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+)
+
+var targeting = Toolset{
+	Name: "targeting", Doc: "Change who gets which variation of a flag in one environment.",
+	Default: []string{"toggle-flag", "update-targeting-rules"},
+	Tools:   []Tool{toggleFlag, updateTargetingRules},
+}
+
+// flagState is what toggling changes.
+type flagState struct {
+	On      bool   `json:"on"`
+	Serves  string `json:"serves,omitempty" doc:"what contexts get that match no target and no rule, or everyone while off"`
+	Version int    `json:"version" doc:"of the flag in this environment"`
+}
+
+func flagStateIn(environment string) func(*ldclient.Flag) flagState {
+	return func(f *ldclient.Flag) flagState {
+		c := f.Environments[environment]
+		return flagState{c.On, serving(f, c), c.Version}
+	}
+}
+
+var toggleFlag = update(Spec{
+	Name: "toggle-flag", Title: "Turn a flag on or off", Action: "updateOn",
+	Doc: "Turn one flag's targeting on or off in one environment. While it is off, everyone gets the off variation.",
+}, func(ctx context.Context, ld *ldclient.Client, in struct {
+	atFlagEnvironment
+	On bool `json:"on" alias:"enabled" doc:"true turns targeting on, false turns it off"`
+	because
+}) (*plan[flagState], error) {
+	f, c, err := flagIn(ctx, ld, in.target())
+	if err != nil {
+		return nil, err
+	}
+	do, word := ldclient.TurnFlagOff(), "off"
+	then := c
+	then.On = in.On
+	if in.On {
+		do, word = ldclient.TurnFlagOn(), "on"
+	}
+	says := fmt.Sprintf("turn flag %s %s in %s of project %s: contexts that match no target and no rule would get %s instead of %s",
+		in.Flag, word, in.Environment, in.Project, serving(f, then), serving(f, c))
+	p := flagPlan(ld, in.target(), f, flagStateIn(in.Environment), says, do)
+	if c.On == in.On {
+		p.Nothing = fmt.Sprintf("%s is %s already in %s", in.Flag, word, in.Environment)
+	}
+	return p, nil
+})
+
+// rulesState is what changing targeting rules changes.
+type rulesState struct {
+	Version   int        `json:"version" doc:"of the flag in this environment"`
+	Rules     []ruleView `json:"rules" doc:"in order, the first ten"`
+	MoreRules int        `json:"moreRules,omitempty"`
+}
+
+func rulesStateIn(environment string) func(*ldclient.Flag) rulesState {
+	return func(f *ldclient.Flag) rulesState {
+		c := f.Environments[environment]
+		out := rulesState{Version: c.Version, Rules: []ruleView{}, MoreRules: max(0, len(c.Rules)-firstOf)}
+		for _, r := range c.Rules[:min(firstOf, len(c.Rules))] {
+			out.Rules = append(out.Rules, ruleOf(f, r))
+		}
+		return out
+	}
+}
+
+var updateTargetingRules = update(Spec{
+	Name: "update-targeting-rules", Title: "Change targeting rules", Action: "updateRules",
+	Doc: "Add, remove, edit or reorder a flag's targeting rules in one environment. All instructions are carried out, or none. " +
+		`Example: [{"kind":"addRule","clauses":[{"op":"segmentMatch","values":["beta-testers"]}],"variation":"true"}]. Take rule and clause ids from get-flag.`,
+}, func(ctx context.Context, ld *ldclient.Client, in struct {
+	atFlagEnvironment
+	Instructions []ruleInstruction `json:"instructions" jsonschema:"minItems=1" doc:"What to change, in order"`
+	because
+}) (*plan[rulesState], error) {
+	f, c, err := flagIn(ctx, ld, in.target())
+	if err != nil {
+		return nil, err
+	}
+	var do []ldclient.Instruction
+	var says []string
+	b := ruleBuilder{flag: f, rules: c.Rules}
+	for n, i := range in.Instructions {
+		instruction, words, err := b.build(i)
+		if err != nil {
+			return nil, badf("instructions[%d] (%s): %v", n, i.Kind, err)
+		}
+		do, says = append(do, instruction), append(says, words)
+	}
+	if err := segmentsExist(ctx, ld, in.target(), b.segments); err != nil {
+		return nil, err
+	}
+	words := fmt.Sprintf("change the targeting rules of flag %s in %s of project %s: %s", in.Flag, in.Environment, in.Project, strings.Join(says, "; "))
+	p := flagPlan(ld, in.target(), f, rulesStateIn(in.Environment), words, do...)
+	if !c.On {
+		p.Notes = append(p.Notes, fmt.Sprintf("targeting of %s is off in %s, so its rules have no effect until it is turned on", in.Flag, in.Environment))
+	}
+	return p, nil
+})
+
+// segmentsExist refuses rules on segments that are not there: LaunchDarkly takes them, and they match nobody.
+func segmentsExist(ctx context.Context, ld *ldclient.Client, at ldclient.Target, keys []string) error {
+	for _, key := range keys {
+		if _, err := ld.Segments.Get(ctx, at.Project, at.Environment, key); ldclient.IsNotFound(err) {
+			got, _ := ld.Segments.List(ctx, at.Project, at.Environment, ldclient.ListSegments{Paging: ldclient.Paging{Limit: 100}})
+			var have []string
+			if got != nil {
+				have = keysOf(got.Items, func(s ldclient.Segment) string { return s.Key })
+			}
+			return absent("segment", key, have)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+// Package tools turns LaunchDarkly resources into MCP tools. Each tool is one
+// declaration in the file of its noun; the rest of the package is the frame
+// that they stand on: what must hold for all of them is written there once.
+package tools
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+)
+
+// Effect says what a tool does to the account. The MCP hints, the read-only
+// filter and the guard all follow from it.
+type Effect string
+
+// The four effects.
+const (
+	Read   Effect = "read"   // changes nothing
+	Create Effect = "create" // adds something new
+	Update Effect = "update" // changes something that exists
+	Delete Effect = "delete" // removes something for good
+)
+
+// Spec is everything about a tool but its arguments and its code.
+type Spec struct {
+	Name   string // LaunchDarkly's own name for it, in kebab-case
+	Title  string // shown to people
+	Doc    string // shown to models
+	Action string // LaunchDarkly role action that it needs, "" when any reader may use it
+	// Aliases are names that older servers gave this tool. They can be called but are not listed.
+	Aliases []string
+}
+
+// Tool is a Spec bound to typed code.
+type Tool struct {
+	Spec
+	Effect  Effect
+	in, out reflect.Type
+	run     func(context.Context, *call) (any, error)
+}
+
+// A reader is the code of a tool that changes nothing. It sees typed arguments and returns a typed reply.
+type reader[In, Out any] func(context.Context, *ldclient.Client, In) (Out, error)
+
+// A writer is the code of a tool that changes something. It reads what it needs
+// and returns a plan; the frame shows it, has it confirmed and carries it out.
+type writer[In, View any] func(context.Context, *ldclient.Client, In) (*plan[View], error)
+
+// targeted is what the arguments of every writer must be, so that the guard
+// knows what a call would touch and why. The at groups and because provide it.
+type targeted interface {
+	target() ldclient.Target
+	given() because
+}
+
+// The four ways to make a tool. The word chosen is the tool's Effect.
+
+func read[In, Out any](s Spec, h reader[In, Out]) Tool {
+	return Tool{Spec: s, Effect: Read, in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](),
+		run: func(ctx context.Context, c *call) (any, error) {
+			var in In
+			if err := c.bind(&in); err != nil {
+				return nil, err
+			}
+			if t, ok := any(in).(interface{ target() ldclient.Target }); ok {
+				c.target = t.target()
+			}
+			return h(ldclient.WithoutWrites(ctx), c.ld, in)
+		}}
+}
+
+func create[In targeted, View any](s Spec, h writer[In, View]) Tool { return write(Create, s, h) }
+func update[In targeted, View any](s Spec, h writer[In, View]) Tool { return write(Update, s, h) }
+func remove[In targeted, View any](s Spec, h writer[In, View]) Tool { return write(Delete, s, h) }
+
+func write[In targeted, View any](e Effect, s Spec, h writer[In, View]) Tool {
+	return Tool{Spec: s, Effect: e, in: reflect.TypeFor[In](), out: reflect.TypeFor[change[View]](),
+		run: func(ctx context.Context, c *call) (any, error) {
+			if err := c.srv.guard.mayWrite(c); err != nil {
+				return nil, err
+			}
+			var in In
+			if err := c.bind(&in); err != nil {
+				return nil, err
+			}
+			c.target, c.given = in.target(), in.given()
+			if err := c.ld.Scope().Check(c.target, true); err != nil {
+				return nil, err
+			}
+			p, err := h(ldclient.WithoutWrites(ctx), c.ld, in)
+			if err != nil {
+				return nil, err
+			}
+			return carryOut(ctx, c, p)
+		}}
+}
+
+// call is one call of a tool on its way through the frame.
+type call struct {
+	srv    *Server
+	tool   *served
+	ld     *ldclient.Client
+	req    mcp.CallToolRequest
+	args   map[string]any // as validated
+	target ldclient.Target
+	given  because
+	wrote  bool // the request that changes something was sent
+}
+
+// hints are the four MCP annotations, each always set: assistants that run
+// unattended judge by them.
+func (t Tool) hints() mcp.ToolAnnotation {
+	return mcp.ToolAnnotation{
+		Title:           t.Title,
+		ReadOnlyHint:    mcp.ToBoolPtr(t.Effect == Read),
+		DestructiveHint: mcp.ToBoolPtr(t.Effect == Update || t.Effect == Delete),
+		IdempotentHint:  mcp.ToBoolPtr(t.Effect != Create),
+		OpenWorldHint:   mcp.ToBoolPtr(false),
+	}
+}

@@ -1,0 +1,182 @@
+package tools
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+)
+
+// label is what people call a variation: its name, or else its value.
+func label(f *ldclient.Flag, index int) string {
+	if index < 0 || index >= len(f.Variations) {
+		return fmt.Sprintf("variation %d", index)
+	}
+	v := f.Variations[index]
+	if v.Name != "" {
+		return v.Name
+	}
+	return short(valueText(v.Value), 60)
+}
+
+// valueText is a variation's value as people write it: strings without quotes, the rest as compact JSON.
+func valueText(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return string(raw)
+	}
+	return b.String()
+}
+
+func short(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
+}
+
+// variation finds the one variation that said means: by id, key or name, value, or index, in this order.
+func variation(f *ldclient.Flag, said string) (int, error) {
+	said = strings.TrimSpace(said)
+	by := []func(int, ldclient.Variation) bool{
+		func(_ int, v ldclient.Variation) bool { return v.ID == said },
+		func(_ int, v ldclient.Variation) bool { return v.Name != "" && v.Name == said },
+		func(_ int, v ldclient.Variation) bool { return valueText(v.Value) == said || string(v.Value) == said },
+		func(_ int, v ldclient.Variation) bool { return v.Name != "" && strings.EqualFold(v.Name, said) },
+		func(i int, _ ldclient.Variation) bool { n, err := strconv.Atoi(said); return err == nil && n == i },
+	}
+	if f.Kind == "boolean" { // people say on and off for what a boolean flag serves
+		by = append(by, func(_ int, v ldclient.Variation) bool {
+			return map[string]string{"on": "true", "off": "false"}[strings.ToLower(said)] == string(v.Value)
+		})
+	}
+	for _, means := range by {
+		var hits []int
+		for i, v := range f.Variations {
+			if means(i, v) {
+				hits = append(hits, i)
+			}
+		}
+		switch len(hits) {
+		case 1:
+			return hits[0], nil
+		case 0:
+		default:
+			return 0, badf("%q means several variations of %s: %s; give the _id", said, f.Key, listVariations(f, hits))
+		}
+	}
+	all := make([]int, len(f.Variations))
+	for i := range all {
+		all[i] = i
+	}
+	return 0, badf("flag %s has no variation %q; it has %s", f.Key, said, listVariations(f, all))
+}
+
+func listVariations(f *ldclient.Flag, indexes []int) string {
+	var out []string
+	for _, i := range indexes[:min(10, len(indexes))] {
+		out = append(out, fmt.Sprintf("%s (index %d, _id %s)", label(f, i), i, f.Variations[i].ID))
+	}
+	if len(indexes) > 10 {
+		out = append(out, fmt.Sprintf("and %d more", len(indexes)-10))
+	}
+	return strings.Join(out, ", ")
+}
+
+const whole = 100_000 // 100 % in LaunchDarkly's thousandths of a percent
+
+// weights turns parts by variation into thousandths by variation id. Parts that
+// add up to 100 are percent, parts that add up to 100,000 are thousandths; the
+// two cannot be mistaken for each other.
+func weights(f *ldclient.Flag, parts map[string]float64) (map[string]int, error) {
+	sum := 0.0
+	for _, said := range slices.Sorted(maps.Keys(parts)) {
+		if parts[said] < 0 {
+			return nil, badf("%s: a part of a rollout cannot be negative", said)
+		}
+		sum += parts[said]
+	}
+	unit := 0.0
+	switch {
+	case math.Abs(sum-100) < 0.0005:
+		unit = 1000
+	case math.Abs(sum-whole) < 0.5:
+		unit = 1
+	default:
+		return nil, badf("the parts of a rollout must add up to 100 percent (or 100000 thousandths), got %s", number(sum))
+	}
+	out := map[string]int{}
+	total, largest := 0, ""
+	for _, said := range slices.Sorted(maps.Keys(parts)) {
+		i, err := variation(f, said)
+		if err != nil {
+			return nil, err
+		}
+		id := f.Variations[i].ID
+		if _, twice := out[id]; twice {
+			return nil, badf("variation %s is named twice in the rollout", label(f, i))
+		}
+		out[id] = int(math.Round(parts[said] * unit))
+		total += out[id]
+		if largest == "" || out[id] > out[largest] {
+			largest = id
+		}
+	}
+	out[largest] += whole - total // 33.3333 three times leaves a few thousandths
+	return out, nil
+}
+
+func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+
+// percent writes thousandths of a percent for people.
+func percent(thousandths int) string { return number(float64(thousandths)/1000) + " %" }
+
+// serves says in words what a rule or the default rule gives.
+func serves(f *ldclient.Flag, s ldclient.RuleServe) string {
+	switch {
+	case s.Variation != nil:
+		return label(f, *s.Variation)
+	case s.Rollout != nil:
+		var parts []string
+		for _, w := range s.Rollout.Variations {
+			if w.Weight > 0 {
+				parts = append(parts, percent(w.Weight)+" "+label(f, w.Variation))
+			}
+		}
+		out := strings.Join(parts, ", ")
+		if k := s.Rollout.ContextKind; k != "" && k != "user" {
+			out += " by " + k
+		}
+		if b := s.Rollout.BucketBy; b != "" && b != "key" {
+			out += " by " + b
+		}
+		return out
+	}
+	return ""
+}
+
+// servesByDefault says what a list's summary tells of the default rule, or of the off variation while targeting is off.
+func servesByDefault(f *ldclient.Flag, c ldclient.FlagConfig) string {
+	var parts []string
+	for i := range f.Variations {
+		v, ok := c.Summary.Variations[strconv.Itoa(i)]
+		switch {
+		case !ok:
+		case !c.On && v.IsOff, c.On && v.IsFallthrough && v.Rollout == 0:
+			return label(f, i)
+		case c.On && v.Rollout > 0:
+			parts = append(parts, percent(v.Rollout)+" "+label(f, i))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
