@@ -34,14 +34,15 @@ func newRetrier(c *Client) *retryablehttp.Client {
 				return false, ctx.Err()
 			}
 			write, _ := ctx.Value(writing{}).(bool)
-			switch {
-			case err != nil:
-				return !write, nil
-			case resp.StatusCode == http.StatusTooManyRequests:
+			if err != nil {
+				return !write, nil //nolint:nilerr // a lost connection is what is retried
+			}
+			switch resp.StatusCode {
+			case http.StatusTooManyRequests:
 				wait := waitFor(resp, time.Now())
 				deadline, bounded := ctx.Deadline()
 				return wait <= maxWait && (!bounded || time.Until(deadline) > wait), nil
-			case resp.StatusCode == http.StatusBadGateway, resp.StatusCode == http.StatusServiceUnavailable, resp.StatusCode == http.StatusGatewayTimeout:
+			case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 				return !write, nil
 			}
 			return false, nil

@@ -65,7 +65,7 @@ func (c choice) wants() (map[string]bool, error) {
 				}
 			}
 			if !hit {
-				return nil, fmt.Errorf("%s: no tool is called %q%s", list.option, glob, didYouMean("tool", glob, names))
+				return nil, fmt.Errorf("%s: no tool is called %q%s", list.option, glob, didYouMean(glob, names))
 			}
 		}
 	}

@@ -16,7 +16,7 @@ type failing struct {
 
 func (f failing) RoundTrip(r *http.Request) (*http.Response, error) {
 	if strings.HasSuffix(r.URL.Path, f.suffix) {
-		return &http.Response{StatusCode: 500, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
+		return &http.Response{StatusCode: http.StatusInternalServerError, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
 			Body: io.NopCloser(strings.NewReader(`{"code":"internal_service_error","message":"it broke"}`))}, nil
 	}
 	return f.Account.RoundTrip(r)

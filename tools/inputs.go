@@ -74,6 +74,8 @@ type because struct {
 
 func (b because) given() because { return b }
 
+var _ interface{ given() because } = because{}
+
 type paged struct {
 	Limit  int `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200" default:"20" doc:"Items to return, 1 to 200, 20 if not given"`
 	Offset int `json:"offset,omitempty" jsonschema:"minimum=0" doc:"Items to skip; pass nextOffset of the last reply"`

@@ -11,7 +11,7 @@ import (
 
 // absent is a part of a reply that is not there although the request succeeded, such as an environment of a flag.
 func absent(kind, key string, have []string) error {
-	return &ldclient.Error{Status: 404, Code: "not_found", Message: fmt.Sprintf("there is no %s %q%s", kind, key, didYouMean(kind, key, have))}
+	return &ldclient.Error{Status: 404, Code: "not_found", Message: fmt.Sprintf("there is no %s %q%s", kind, key, didYouMean(key, have))}
 }
 
 // near says which of the keys in a call is wrong, and offers the ones nearest to it.
@@ -32,41 +32,42 @@ func (c *call) near(ctx context.Context, e *ldclient.Error) string {
 		}
 		have := keysOf(got.Items, func(p ldclient.Project) string { return p.Key })
 		have = slices.DeleteFunc(have, func(k string) bool { return !c.ld.Scope().AllowsProject(k) })
-		return fmt.Sprintf("There is no project %q%s. Check it with list-projects.%s", t.Project, didYouMean("project", t.Project, have), unseen)
+		return fmt.Sprintf("There is no project %q%s. Check it with list-projects.%s", t.Project, didYouMean(t.Project, have), unseen)
 	}
 	if t.Environment != "" {
 		if envs, err := c.ld.Environments.All(ctx, t.Project); err == nil {
 			have := keysOf(envs, func(e ldclient.Environment) string { return e.Key })
+			have = slices.DeleteFunc(have, func(k string) bool { return !c.ld.Scope().AllowsEnvironment(k) })
 			if !slices.Contains(have, t.Environment) {
-				return fmt.Sprintf("There is no environment %q%s.%s", t.Environment, didYouMean("environment", t.Environment, have), unseen)
+				return fmt.Sprintf("There is no environment %q%s.%s", t.Environment, didYouMean(t.Environment, have), unseen)
 			}
 		}
 	}
 	switch t.Kind {
 	case "flag":
-		have := c.keysLike(ctx, func(query string) ([]string, error) {
+		have := c.keysLike(func(query string) ([]string, error) {
 			got, err := c.ld.Flags.List(ctx, t.Project, ldclient.ListFlags{Query: query, Paging: ldclient.Paging{Limit: 100}})
 			if err != nil {
 				return nil, err
 			}
 			return keysOf(got.Items, func(f ldclient.Flag) string { return f.Key }), nil
 		})
-		return fmt.Sprintf("There is no flag %q in project %s%s. Search with list-flags.%s", t.Key, t.Project, didYouMean("flag", t.Key, have), unseen)
+		return fmt.Sprintf("There is no flag %q in project %s%s. Search with list-flags.%s", t.Key, t.Project, didYouMean(t.Key, have), unseen)
 	case "segment":
-		have := c.keysLike(ctx, func(query string) ([]string, error) {
+		have := c.keysLike(func(query string) ([]string, error) {
 			got, err := c.ld.Segments.List(ctx, t.Project, t.Environment, ldclient.ListSegments{Query: query, Paging: ldclient.Paging{Limit: 100}})
 			if err != nil {
 				return nil, err
 			}
 			return keysOf(got.Items, func(s ldclient.Segment) string { return s.Key }), nil
 		})
-		return fmt.Sprintf("There is no segment %q in environment %s%s. Search with list-segments.%s", t.Key, t.Environment, didYouMean("segment", t.Key, have), unseen)
+		return fmt.Sprintf("There is no segment %q in environment %s%s. Search with list-segments.%s", t.Key, t.Environment, didYouMean(t.Key, have), unseen)
 	}
 	return "Check the keys." + unseen
 }
 
 // keysLike lists keys that hold the longest word of the one that was not found, or, where none does, the first hundred.
-func (c *call) keysLike(ctx context.Context, list func(query string) ([]string, error)) []string {
+func (c *call) keysLike(list func(query string) ([]string, error)) []string {
 	words := strings.FieldsFunc(c.target.Key, func(r rune) bool { return strings.ContainsRune("-_. ", r) })
 	longest := ""
 	for _, w := range words {
@@ -90,7 +91,7 @@ func keysOf[T any](items []T, key func(T) string) []string {
 }
 
 // didYouMean offers up to three keys that are near to the one given, or all of a short list.
-func didYouMean(kind, given string, have []string) string {
+func didYouMean(given string, have []string) string {
 	type candidate struct {
 		key      string
 		distance int

@@ -225,5 +225,5 @@ func (s *Server) Tools() []Info {
 // Suggest names a tool near to one that does not exist, for an error.
 func (s *Server) Suggest(name string) string {
 	names := keysOf(s.tools, func(t *served) string { return t.Name })
-	return strings.Trim(didYouMean("tool", name, names), " ()")
+	return strings.Trim(didYouMean(name, names), " ()")
 }

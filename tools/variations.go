@@ -2,6 +2,7 @@ package tools
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -116,7 +117,8 @@ func weights(f *ldclient.Flag, parts map[string]float64) (map[string]int, error)
 		return nil, badf("the parts of a rollout must add up to 100 percent (or 100000 thousandths), got %s", number(sum))
 	}
 	out := map[string]int{}
-	total, largest := 0, ""
+	fraction := map[string]float64{}
+	left := whole
 	for _, said := range slices.Sorted(maps.Keys(parts)) {
 		i, err := variation(f, said)
 		if err != nil {
@@ -126,13 +128,17 @@ func weights(f *ldclient.Flag, parts map[string]float64) (map[string]int, error)
 		if _, twice := out[id]; twice {
 			return nil, badf("variation %s is named twice in the rollout", label(f, i))
 		}
-		out[id] = int(math.Round(parts[said] * unit))
-		total += out[id]
-		if largest == "" || out[id] > out[largest] {
-			largest = id
-		}
+		exact := math.Round(parts[said]*unit*1e6) / 1e6
+		out[id] = int(exact)
+		fraction[id] = exact - math.Floor(exact)
+		left -= out[id]
 	}
-	out[largest] += whole - total // 33.3333 three times leaves a few thousandths
+	// Three thirds leave a thousandth over; it goes where most was cut off.
+	for _, id := range slices.SortedFunc(maps.Keys(out), func(a, b string) int {
+		return cmp.Or(cmp.Compare(fraction[b], fraction[a]), cmp.Compare(a, b))
+	})[:min(max(left, 0), len(out))] {
+		out[id]++
+	}
 	return out, nil
 }
 

@@ -32,7 +32,7 @@ func small(t *testing.T) (*Account, []int64) {
 	for _, step := range []struct{ method, path, body string }{
 		{"PATCH", "/projects/shop", `[{"op":"replace","path":"/name","value":"Store"}]`},
 		{"PATCH", "/projects/shop/environments/test", `[{"op":"replace","path":"/color","value":"aaaaaa"}]`},
-		{"DELETE", "/projects/mobile", ``},
+		{"DELETE", "/projects/mobile", `null`},
 	} {
 		clock.Time = clock.Add(2 * time.Second)
 		if got := ask(t, a, step.method, step.path, json.RawMessage(step.body)); got.status >= 300 {

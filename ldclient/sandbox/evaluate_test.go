@@ -38,6 +38,25 @@ func TestRollout(t *testing.T) {
 	l.expect(l.get("/flags/lab?env=test"), map[string]string{"items.0." + config + "_summary.variations.1.rollout": "30000"})
 }
 
+// TestRemoveVariationUnderRollout removes green, which a rollout lists at 0%, and keeps what the others get.
+func TestRemoveVariationUnderRollout(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	remove := instruction{"kind": "removeVariation", "variationId": "$v1"}
+	l.patch("color", "test", proRule, instruction{"kind": "updateFallthroughVariationOrRollout", "rolloutWeights": map[string]int{"$v0": 60000, "$v1": 10000, "$v2": 30000}})
+	l.patch("color", "test", instruction{"kind": "addTargets", "variationId": "$v2", "values": []string{"user-0"}}, instruction{"kind": "removeRule", "ruleId": "$rule0"})
+	l.unchanged(func() { l.ask(400, "PATCH", "/flags/lab/color", semantic, l.named("color", semanticBody("", remove))) })
+	l.patch("color", "test", instruction{"kind": "updateFallthroughVariationOrRollout", "rolloutWeights": map[string]int{"$v0": 60000, "$v1": 0, "$v2": 40000}})
+	before := l.share("blue")
+	l.patch("color", "", remove)
+	if after := l.share("blue"); after != before || before == 0 {
+		t.Errorf("%d users got blue before, %d do now", before, after)
+	}
+	l.expect(l.get("/flags/lab/color"), map[string]string{
+		config + "fallthrough.rollout.variations": `[{"variation":0,"weight":60000},{"variation":1,"weight":40000}]`, config + "targets.0.variation": "1",
+	})
+}
+
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -72,6 +91,14 @@ func TestRelease(t *testing.T) {
 	}
 	l.patch("color", "test", startRelease(map[string]any{"clauses": clauses(clauseOn("plan", "in", "pro")), "beforeRuleId": "$rule0", "description": "Pros first"}))
 	l.expect(l.get("/flags/lab/color"), map[string]string{config + "rules.0.description": `"Pros first"`, config + "rules.0.rollout.variations.0.weight": "25000"})
+
+	// A rule may be named by its ref instead of its ID.
+	l = newLab(t)
+	l.patch("color", "test", instruction{"kind": "addRule", "ref": "r", "variationId": "$v0", "clauses": clauses(clauseOn("plan", "in", "pro"))})
+	l.patch("color", "test", startRelease(map[string]any{"ref": "r"}))
+	l.ask(400, "PATCH", "/flags/lab/color", semantic, l.named("color", semanticBody("test", instruction{"kind": "stopAutomatedRelease", "ref": "s", "finalVariationId": "$v1"})))
+	l.patch("color", "test", instruction{"kind": "stopAutomatedRelease", "ref": "r", "finalVariationId": "$v1"})
+	l.serves("color", map[string]string{ann: `"green"`, bob: `"red"`})
 
 	// An unknown but well-formed ID is LaunchDarkly's 500, not a 400.
 	l = newLab(t)

@@ -190,6 +190,9 @@ func readPatch(r *http.Request) (patchBody, *apiError) {
 	if _, semantic := fields["instructions"]; semantic {
 		return b, invalidPatch("invalid JSON patch: for a semantic patch add domain-model=launchdarkly.semanticpatch to the Content-Type header")
 	}
+	if fields == nil {
+		return b, invalidPatch("invalid JSON patch: expected an object or an array")
+	}
 	if !patch && !merge {
 		b.Merge = raw
 		return b, nil

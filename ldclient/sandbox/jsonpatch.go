@@ -14,6 +14,9 @@ import (
 // paths that it changes, each split at its slashes.
 func (b patchBody) apply(doc json.RawMessage) (out []byte, paths [][]string, _ *apiError) {
 	if b.Merge != nil {
+		if b.Merge[0] != '{' {
+			return nil, nil, invalidPatch("invalid merge patch: expected an object")
+		}
 		out, err := jsonpatch.MergePatch(doc, b.Merge)
 		if err != nil {
 			return nil, nil, invalidPatch("invalid merge patch: %v", err)
@@ -50,7 +53,7 @@ func (b patchBody) apply(doc json.RawMessage) (out []byte, paths [][]string, _ *
 // mergePaths lists the members of a merge patch, those of environments by their own fields.
 func mergePaths(at []string, merge json.RawMessage) [][]string {
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(merge, &fields) != nil {
+	if json.Unmarshal(merge, &fields) != nil || fields == nil {
 		return [][]string{at}
 	}
 	var out [][]string
@@ -99,6 +102,9 @@ func (a *Account) patchFlagJSON(p *project, f *flag, body patchBody) (*flag, []s
 		n := next.Environments[key]
 		if n == nil {
 			continue
+		}
+		if slices.Contains(n.Rules, nil) {
+			return nil, nil, invalidPatch("a rule must be an object")
 		}
 		c.On, c.OffVariation, c.Fallthrough = n.On, n.OffVariation, n.Fallthrough
 		c.Rules, c.Targets, c.ContextTargets, c.Prerequisites = n.Rules, n.Targets, n.ContextTargets, n.Prerequisites

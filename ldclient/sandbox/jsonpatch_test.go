@@ -96,6 +96,14 @@ func TestFlagJSONPatchErrors(t *testing.T) {
 		{"no name", object{"name": nil}, 400, "invalid_request"},
 		{"unknown member", object{"colour": "red"}, 400, "invalid_patch"},
 		{"text", "on", 400, "invalid_patch"},
+		{"null", nil, 400, "invalid_patch"},
+		{"null merge", object{"merge": nil}, 400, "invalid_patch"},
+		{"null configuration", object{"environments": object{"test": nil}}, 400, "invalid_patch"},
+		{"null rule", []any{op("add", env+"rules/-", nil)}, 400, "invalid_patch"},
+		{"empty path", []any{op("replace", "", object{})}, 400, "invalid_patch"},
+		{"root member", []any{op("replace", "/", object{})}, 400, "invalid_patch"},
+		{"null variation", []any{op("add", "/variations/-", nil)}, 400, "invalid_patch"},
+		{"null fallthrough", []any{op("replace", env+"fallthrough", nil)}, 400, "invalid_request"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			l := newLab(t)

@@ -50,7 +50,9 @@ var shopFlags = []flagSeed{
 	{392, "maintenance-mode", "Maintenance mode", "Shows the maintenance page to everyone but employees", "@platform", "ops", "", "live", nil, true, nil},
 	{391, "read-only-mode", "Read-only mode", "Refuses orders while databases move", "@platform", "ops,backend", "", "live", nil, true, nil},
 	{370, "api-timeout-ms", "API timeout", "Milliseconds before a backend call is given up", "@platform", "ops,backend", "pstr", "live", named("Short,Normal,Long", 800, 2000, 5000), true, nil},
-	{360, "rate-limit-per-minute", "Rate limit per minute", "", "@platform", "ops", "pstr", "live", values(60, 300, 1200), true, nil},
+	{360, "rate-limit-per-minute", "Rate limit per minute", "", "@platform", "ops", "pstr", "live", values(60, 300, 1200), true, func(f *flag) {
+		f.in("production").Fallthrough = always(1)
+	}},
 	{350, "session-length-minutes", "Session length", "", "Katherine", "ops,security", "pst", "live", values(15, 30, 120), true, nil},
 	{340, "max-items", "Maximum number of items", "How many items one cart can hold", "@checkout", "checkout", "pstr", "live", named("Small,Default,Large", 10, 25, 50), true, func(f *flag) {
 		targets(f.in("production"), 2, "organization", "acme", "globex")

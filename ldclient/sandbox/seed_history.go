@@ -212,6 +212,9 @@ func (a *Account) replay(p *project, h flagEvent) {
 	if err != nil {
 		panic(h.flag + ": " + err.message) // the seed is wrong
 	}
+	if len(actions) == 0 {
+		panic(h.flag + ": nothing changes: " + h.comment)
+	}
 	a.actor = a.by(h.who)
 	before := a.laterFlag(p, f)
 	c := a.flagChange(p, f, g, actions, h.comment)

@@ -320,6 +320,9 @@ func (a *Account) patchSegmentJSON(p *project, e *environment, s *segment, body 
 	if err := json.Unmarshal(doc, &patched); err != nil {
 		return nil, nil, invalidPatch("the patched segment is not a valid segment: %v", err)
 	}
+	if slices.Contains(patched.Rules, nil) {
+		return nil, nil, invalidPatch("a rule must be an object")
+	}
 	next := s.clone()
 	next.Name, next.Description, next.Tags, next.Rules = patched.Name, patched.Description, patched.Tags, patched.Rules
 	next.Included, next.IncludedContexts = patched.Included, patched.IncludedContexts

@@ -265,7 +265,7 @@ func TestSegmentJSONPatch(t *testing.T) {
 	l.unchanged(func() {
 		for _, body := range []any{
 			[]any{op("remove", "/description", nil)}, []any{op("replace", "/key", "x")}, []any{op("add", "/rules/5", object{})},
-			[]any{op("add", "/rules/-", object{"clauses": clauses()})}, []any{op("add", "/excluded/-", "ann")}, []any{op("replace", "/version", 7)},
+			[]any{op("add", "/rules/-", object{"clauses": clauses()})}, []any{op("add", "/excluded/-", "ann")}, []any{op("replace", "/version", 7)}, []any{op("add", "/rules/-", nil)}, nil,
 			object{"instructions": []any{freeIn}},
 		} {
 			l.ask(400, "PATCH", "/segments/lab/test/beta", plain, body)

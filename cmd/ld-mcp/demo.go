@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ld-mcp/ld-mcp/tools"
+)
+
+type demoCmd struct{}
+
+// step is one call of the demo.
+type step struct {
+	says      string
+	tool      string
+	arguments map[string]any
+}
+
+const demoFlag = "dark-mode"
+
+var demoSteps = []step{
+	{"An assistant looks for flags", "list-flags",
+		map[string]any{"projectKey": "shop", "query": "mode", "environmentKey": "production"}},
+	{"It turns one off in test, which it may do at once", "toggle-flag",
+		map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "test", "on": false}},
+	{"In production it is stopped, and told to ask its user first", "toggle-flag",
+		map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "production", "on": true, "comment": "Launch of the dark theme"}},
+	{"The user agrees, so it calls again with confirm", "toggle-flag",
+		map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "production", "on": true, "comment": "Launch of the dark theme", "confirm": "production"}},
+	{"LaunchDarkly's audit log shows who did it, why, and through what", "query-audit-log",
+		map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "production", "limit": 1}},
+}
+
+func (demoCmd) Run(ctx context.Context, a *app) error {
+	// Whatever else is configured, the demo touches no account and always shows the same.
+	a.options = options{Sandbox: true, Region: "us", Confirm: string(tools.ConfirmAuto), Timeout: a.Timeout, MaxReplyBytes: a.MaxReplyBytes}
+	client, err := a.newClient()
+	if err != nil {
+		return err
+	}
+	s, err := a.newServer(client)
+	if err != nil {
+		return err
+	}
+	c, err := connect(ctx, s, "ld-mcp demo")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	bold, dim, plain := "", "", ""
+	if a.colours(a.stdout) {
+		bold, dim, plain = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+	}
+	fmt.Fprintf(a.stdout, "A session with a made-up account, in memory. Nothing here touches LaunchDarkly.\n")
+	for i, st := range demoSteps {
+		text, _, err := callTool(ctx, c, st.tool, st.arguments)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "\n%s%d. %s%s\n%s%s%s\n%s\n", bold, i+1, st.says, plain, dim, st, plain, beginning(text, 30))
+	}
+	fmt.Fprintf(a.stdout, "\n%sTo use it with your own account%s\n%s", bold, plain, setup())
+	return nil
+}
+
+// String writes the call as a person would type it.
+func (s step) String() string {
+	line := "> " + s.tool
+	for _, key := range slices.Sorted(maps.Keys(s.arguments)) {
+		value := fmt.Sprint(s.arguments[key])
+		if strings.Contains(value, " ") {
+			value = "'" + value + "'"
+		}
+		line += " " + key + "=" + value
+	}
+	return line
+}
+
+// beginning returns the first lines of a reply, indented for reading.
+func beginning(text string, most int) string {
+	lines := strings.Split(indent(text), "\n")
+	if rest := len(lines) - most; rest > 0 {
+		lines = append(lines[:most], fmt.Sprintf("… %d more lines", rest))
+	}
+	return "  " + strings.Join(lines, "\n  ")
+}
+
+// setup tells how to make a client start this program.
+func setup() string {
+	command, err := os.Executable()
+	install := ""
+	if err != nil || strings.Contains(filepath.ToSlash(command), "/go-build") {
+		command = "ld-mcp"
+		install = "Install it first: go install github.com/ld-mcp/ld-mcp/cmd/ld-mcp@latest, or go build ./cmd/ld-mcp in the source.\n"
+	}
+	quoted, _ := json.Marshal(command)
+	return fmt.Sprintf(`%[1]sCreate an access token in LaunchDarkly under Organization settings > Authorization
+and set %[3]s to it. Then, in
+
+Claude Code, on the command line:
+  claude mcp add launchdarkly -- %[4]s
+Cursor, in ~/.cursor/mcp.json:
+  {"mcpServers": {"launchdarkly": {"command": %[2]s,
+    "env": {"%[3]s": "${env:%[3]s}"}}}}
+VS Code, in .vscode/mcp.json:
+  {"inputs": [{"type": "promptString", "id": "launchdarkly-token", "description": "LaunchDarkly access token", "password": true}],
+   "servers": {"launchdarkly": {"type": "stdio", "command": %[2]s,
+    "env": {"%[3]s": "${input:launchdarkly-token}"}}}}
+
+Without a token yet, add --sandbox to the command's arguments. ld-mcp doctor checks the set-up.
+`, install, quoted, tokenVariables[0], command)
+}

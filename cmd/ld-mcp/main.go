@@ -1,0 +1,101 @@
+// Command ld-mcp serves LaunchDarkly to AI assistants over the Model Context Protocol.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ld-mcp: "+err.Error())
+	}
+	os.Exit(exitCode(err))
+}
+
+// run is main without the process around it.
+func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
+	a := newApp(getenv, stdin, stdout, stderr)
+	defer a.close()
+	cmd, err := a.parse(args)
+	if cmd != nil && err == nil {
+		cmd.BindTo(ctx, (*context.Context)(nil))
+		err = cmd.Run(a)
+	}
+	if err != nil {
+		return failure{a.secrets.mask(err.Error()), exitCode(err)}
+	}
+	return nil
+}
+
+// app is what the commands share.
+type app struct {
+	options
+	getenv         func(string) string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	isTerminal     func(stream any) bool
+	secrets        *secrets
+	log            *slog.Logger
+	closers        []io.Closer
+}
+
+func newApp(getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) *app {
+	return &app{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, isTerminal: isTerminal, secrets: new(secrets)}
+}
+
+func (a *app) close() {
+	for _, c := range a.closers {
+		c.Close()
+	}
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// colours reports whether stream is a terminal whose user wants colours.
+func (a *app) colours(stream any) bool {
+	return a.isTerminal(stream) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+}
+
+// usageError is a mistake in the command line or the environment.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// failure is how run ends when it does not end well; its text holds no secret.
+type failure struct {
+	text string
+	code int
+}
+
+func (f failure) Error() string { return f.text }
+
+func exitCode(err error) int {
+	var f failure
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &f):
+		return f.code
+	case errors.As(err, &usage):
+		return 2
+	}
+	return 1
+}

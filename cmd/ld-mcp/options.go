@@ -1,0 +1,83 @@
+package main
+
+import (
+	"path"
+	"strings"
+	"time"
+)
+
+// options are what every command takes. Each has an environment variable too:
+// LD_MCP_ and the option's name in capitals.
+type options struct {
+	Region       string `group:"LaunchDarkly" enum:"us,eu,federal" default:"us" placeholder:"NAME" help:"LaunchDarkly instance: us, eu or federal."`
+	BaseURL      string `name:"base-url" group:"LaunchDarkly" placeholder:"URL" help:"Address of LaunchDarkly or of a proxy in front of it; wins over --region."`
+	Project      string `group:"LaunchDarkly" placeholder:"KEY" help:"Project used where a call names none, which makes projectKey optional."`
+	Environment  string `group:"LaunchDarkly" placeholder:"KEY" help:"Environment used where a call names none, which makes environmentKey optional."`
+	Sandbox      bool   `group:"LaunchDarkly" help:"Use a made-up account in memory: no token, no network."`
+	SandboxFlags int    `group:"LaunchDarkly" placeholder:"N" help:"Fill the sandbox with this many generated flags."`
+
+	ReadOnly          bool     `group:"Safety" help:"Offer only tools that change nothing, and refuse every change before it is sent."`
+	AllowProjects     []string `group:"Safety" placeholder:"KEY" help:"Projects that may be touched, as keys or globs; all if not given."`
+	AllowEnvironments []string `group:"Safety" placeholder:"KEY" help:"Environments that may be touched, as keys or globs; all if not given."`
+	Protect           []string `group:"Safety" placeholder:"KEY" help:"Environments whose changes want confirming, as keys or globs, besides those that LaunchDarkly marks as critical."`
+	Confirm           string   `group:"Safety" enum:"auto,ask,never" default:"auto" placeholder:"HOW" help:"How changes of protected environments and deletions are confirmed: auto asks the person where the client can and else wants the call again with confirm, ask refuses where the client cannot ask, never lets them pass."`
+	AuditFile         string   `group:"Safety" placeholder:"FILE" help:"Append one JSON line to this file for each change and each refusal."`
+
+	Toolsets      []string      `group:"Tools" placeholder:"NAME" help:"Toolsets to serve: default, all, or names that the tools command shows; default if not given."`
+	Tools         []string      `group:"Tools" placeholder:"NAME" help:"Tools to serve, as names or globs: on top of --toolsets, or these alone when --toolsets is not given."`
+	ExcludeTools  []string      `group:"Tools" placeholder:"NAME" help:"Tools to leave out, as names or globs."`
+	MaxReplyBytes int           `group:"Tools" default:"20000" placeholder:"N" help:"Longest reply of a tool; a longer one is shortened and says how to go on."`
+	OutputSchemas bool          `group:"Tools" help:"Announce output schemas and send structuredContent besides text."`
+	Timeout       time.Duration `group:"Tools" default:"30s" placeholder:"TIME" help:"Longest time that one call of a tool may take."`
+
+	HTTP      string `name:"http" group:"Serving" placeholder:"ADDR" help:"Serve over HTTP at this loopback address, such as 127.0.0.1:8080, instead of stdio: streamable HTTP at /mcp, HTTP+SSE at /sse."`
+	LogLevel  string `group:"Serving" enum:",debug,info,warn,error" default:"" placeholder:"LEVEL" help:"Least level to log: debug, info, warn or error; info when serving, warn in other commands if not given."`
+	LogFormat string `group:"Serving" enum:"auto,text,json" default:"auto" placeholder:"FORMAT" help:"Format of the log on stderr: text, json, or auto for text on a terminal and json elsewhere."`
+}
+
+const variablePrefix = "LD_MCP_"
+
+// variableOf returns the environment variable of an option.
+func variableOf(option string) string {
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(option, "-", "_"))
+}
+
+// check finishes the options and refuses what the parser could not judge.
+func (o *options) check() error {
+	for _, list := range []struct {
+		option string
+		values *[]string
+	}{
+		{"allow-projects", &o.AllowProjects}, {"allow-environments", &o.AllowEnvironments}, {"protect", &o.Protect},
+		{"toolsets", &o.Toolsets}, {"tools", &o.Tools}, {"exclude-tools", &o.ExcludeTools},
+	} {
+		var out []string
+		for _, v := range *list.values {
+			v = strings.TrimSpace(v)
+			if v == "" {
+				continue
+			}
+			// A glob that cannot match would quietly allow or protect nothing.
+			if _, err := path.Match(v, ""); err != nil {
+				return usagef("--%s: %q is not a glob; write a key, or a pattern such as prod*", list.option, v)
+			}
+			out = append(out, v)
+		}
+		if len(*list.values) > 0 && len(out) == 0 {
+			return usagef("--%s holds no name; leave it out, or name at least one", list.option)
+		}
+		*list.values = out
+	}
+	switch {
+	case o.MaxReplyBytes < 1000:
+		return usagef("--max-reply-bytes must be at least 1000, got %d", o.MaxReplyBytes)
+	case o.Timeout < time.Second || o.Timeout > 10*time.Minute:
+		return usagef("--timeout must be between 1s and 10m, got %s", o.Timeout)
+	case o.SandboxFlags < 0:
+		return usagef("--sandbox-flags must not be negative, got %d", o.SandboxFlags)
+	}
+	if o.HTTP != "" {
+		return checkLoopback("--http", o.HTTP)
+	}
+	return nil
+}

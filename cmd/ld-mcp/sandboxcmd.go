@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
+)
+
+type sandboxCmd struct {
+	Addr string `default:"127.0.0.1:0" placeholder:"ADDR" help:"Loopback address to serve at; port 0 picks a free one."`
+}
+
+func (cmd sandboxCmd) Run(ctx context.Context, a *app) error {
+	if err := checkLoopback("--addr", cmd.Addr); err != nil {
+		return err
+	}
+	ln, err := listen(cmd.Addr)
+	if err != nil {
+		return err
+	}
+	base := "http://" + ln.Addr().String()
+	fmt.Fprintf(a.stdout, `A made-up LaunchDarkly account is at %[1]s until this program ends.
+
+Token: %[2]s (may write), %[3]s (may only read)
+Try:   curl -H 'Authorization: %[2]s' -H 'LD-API-Version: 20240415' %[1]s/api/v2/projects
+`, base, sandbox.WriterToken, sandbox.ReaderToken)
+	return serveHTTP(ctx, ln, localOnly(a.newSandbox()), func() {}, a.log)
+}

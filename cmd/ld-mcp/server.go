@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
+	"github.com/ld-mcp/ld-mcp/tools"
+)
+
+// newClient returns the LaunchDarkly client that the options describe.
+func (a *app) newClient() (*ldclient.Client, error) {
+	if a.Sandbox {
+		return a.clientWith(ldclient.Config{Token: ldclient.StaticToken(sandbox.WriterToken), Transport: a.newSandbox()})
+	}
+	found, err := findToken(a.getenv, a.secrets)
+	if err != nil {
+		return nil, err
+	}
+	a.log.Debug("access token found", "variable", found.Variable, "ignored", found.Ignored)
+	return a.clientWith(ldclient.Config{Token: found.Get})
+}
+
+func (a *app) newSandbox() *sandbox.Account {
+	return sandbox.New(sandbox.Options{Flags: a.SandboxFlags})
+}
+
+// clientWithout returns a client for what needs no account, such as listing the tools.
+func (a *app) clientWithout() (*ldclient.Client, error) {
+	return a.clientWith(ldclient.Config{Token: func() (ldclient.Token, error) { return "", errNoToken }})
+}
+
+func (a *app) clientWith(cfg ldclient.Config) (*ldclient.Client, error) {
+	cfg.BaseURL = a.BaseURL
+	if cfg.BaseURL == "" || a.Sandbox {
+		cfg.BaseURL = ldclient.Regions[a.Region]
+	}
+	cfg.UserAgent = "ld-mcp/" + currentVersion().Version
+	cfg.ReadOnly = a.ReadOnly
+	cfg.Scope = ldclient.Scope{Projects: a.AllowProjects, Environments: a.AllowEnvironments}
+	cfg.Log = a.log
+	client, err := ldclient.New(cfg)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return client, nil
+}
+
+// newServer returns the tools on client, as the options want them served.
+func (a *app) newServer(client *ldclient.Client) (*tools.Server, error) {
+	o := tools.Options{
+		Client: client, Version: currentVersion().Version,
+		ReadOnly: a.ReadOnly, Project: a.Project, Environment: a.Environment,
+		Protect: a.Protect, Confirm: tools.Confirm(a.Confirm),
+		Toolsets: a.Toolsets, Tools: a.Tools, ExcludeTools: a.ExcludeTools,
+		MaxReplyBytes: a.MaxReplyBytes, OutputSchemas: a.OutputSchemas, Timeout: a.Timeout, Log: a.log,
+	}
+	if a.AuditFile != "" {
+		f, err := os.OpenFile(a.AuditFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("the audit file cannot be opened: %w. Check --audit-file", err)
+		}
+		a.closers = append(a.closers, f)
+		o.Audit = f
+	}
+	s, err := tools.New(o)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return s, nil
+}
+
+type serveCmd struct{}
+
+func (serveCmd) Run(ctx context.Context, a *app) error {
+	client, err := a.newClient()
+	if err != nil {
+		return err
+	}
+	s, err := a.newServer(client)
+	if err != nil {
+		return err
+	}
+	served := map[string]int{}
+	for _, t := range s.Tools() {
+		if t.Hidden == "" {
+			served[t.Toolset]++
+		}
+	}
+	account := "sandbox"
+	if base, err := url.Parse(client.BaseURL()); err == nil && !a.Sandbox {
+		account = base.Host
+	}
+	transport := "stdio"
+	if a.HTTP != "" {
+		transport = "http"
+	}
+	a.log.Info("serving", "version", currentVersion().Version, "transport", transport, "launchdarkly", account, "tools", served,
+		"readOnly", a.ReadOnly, "projects", scopeText(a.AllowProjects), "environments", scopeText(a.AllowEnvironments))
+	if a.HTTP != "" {
+		return a.serveMCP(ctx, s)
+	}
+	if a.isTerminal(a.stdin) {
+		a.log.Info("waiting for an MCP client on standard input; ld-mcp demo shows what it can do, ld-mcp --help lists the options")
+	}
+	return a.serveStdio(ctx, s.MCP())
+}
+
+func scopeText(list []string) any {
+	if len(list) == 0 {
+		return "all"
+	}
+	return list
+}
