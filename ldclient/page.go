@@ -11,10 +11,19 @@ type Page[T any] struct {
 	Items []T `json:"items"`
 	Total int `json:"totalCount"` // 0 where the API does not count
 	Links struct {
+		Self *struct{} `json:"self"`
 		Next *struct {
 			Href string `json:"href"`
 		} `json:"next"`
 	} `json:"_links"`
+}
+
+// missing tells a page from a reply that is none: an empty one still links to itself.
+func (p *Page[T]) missing() string {
+	if p.Items == nil && p.Links.Self == nil && p.Total == 0 {
+		return "list"
+	}
+	return ""
 }
 
 // More reports whether LaunchDarkly has another page after this one, which was asked for at offset.

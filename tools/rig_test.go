@@ -5,6 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"io"
+	"net/http"
+	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +17,7 @@ import (
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
 	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
+	"github.com/ld-mcp/ld-mcp/ldclient/sandbox/contract"
 	"github.com/ld-mcp/ld-mcp/tools"
 )
 
@@ -46,6 +51,9 @@ func start(t *testing.T, change ...func(*setup)) *rig {
 	for _, c := range change {
 		c(&s)
 	}
+	if s.client.Transport == account {
+		s.client.Transport = documented{account, t}
+	}
 	ld, err := ldclient.New(s.client)
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +77,47 @@ func start(t *testing.T, change ...func(*setup)) *rig {
 		t.Fatal(err)
 	}
 	return &rig{account, t, srv, c}
+}
+
+// documented lets through what LaunchDarkly's OpenAPI document allows, and fails the test on anything else.
+type documented struct {
+	*sandbox.Account
+	t *testing.T
+}
+
+// document is where the OpenAPI document lies beside a checkout.
+const document = "../../shared/reference/launchdarkly-openapi.json"
+
+var load = sync.OnceValues(func() (*contract.Checker, error) { return contract.Load(document) })
+
+func (d documented) RoundTrip(r *http.Request) (*http.Response, error) {
+	checker, err := load()
+	switch {
+	case err == nil:
+		var body []byte
+		if r.Body != nil {
+			if body, err = io.ReadAll(r.Body); err != nil {
+				return nil, err
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		if err := checker.Request(r, body); err != nil {
+			d.t.Errorf("%s %s: %v", r.Method, r.URL, err)
+		}
+	case os.Getenv("CI") != "":
+		d.t.Errorf("the OpenAPI document cannot be read: %v", err)
+	}
+	return d.Account.RoundTrip(r)
+}
+
+// TestDocumentIsRead tells when requests are not checked.
+func TestDocumentIsRead(t *testing.T) {
+	if _, err := load(); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
 }
 
 // call calls a tool with JSON arguments and returns its text, "! " in front if it failed.

@@ -20,21 +20,22 @@ type step struct {
 	says      string
 	tool      string
 	arguments map[string]any
+	refused   bool // the reply is meant to be an error
 }
 
 const demoFlag = "dark-mode"
 
 var demoSteps = []step{
-	{"An assistant looks for flags", "list-flags",
-		map[string]any{"projectKey": "shop", "query": "mode", "environmentKey": "production"}},
-	{"It turns one off in test, which it may do at once", "toggle-flag",
-		map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "test", "on": false}},
-	{"In production it is stopped, and told to ask its user first", "toggle-flag",
-		map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "production", "on": true, "comment": "Launch of the dark theme"}},
-	{"The user agrees, so it calls again with confirm", "toggle-flag",
-		map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "production", "on": true, "comment": "Launch of the dark theme", "confirm": "production"}},
-	{"LaunchDarkly's audit log shows who did it, why, and through what", "query-audit-log",
-		map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "production", "limit": 1}},
+	{says: "An assistant looks for flags", tool: "list-flags",
+		arguments: map[string]any{"projectKey": "shop", "query": "dark", "environmentKey": "production"}},
+	{says: "It turns one off in test, which it may do at once", tool: "toggle-flag",
+		arguments: map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "test", "on": false}},
+	{says: "In production it is stopped, and told to ask its user first", tool: "toggle-flag",
+		arguments: map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "production", "on": true, "comment": "Launch of the dark theme"}, refused: true},
+	{says: "The user agrees, so it calls again with confirm", tool: "toggle-flag",
+		arguments: map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "production", "on": true, "comment": "Launch of the dark theme", "confirm": "production"}},
+	{says: "LaunchDarkly's audit log shows who did it, why, and through what", tool: "query-audit-log",
+		arguments: map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "production", "limit": 1}},
 }
 
 func (demoCmd) Run(ctx context.Context, a *app) error {
@@ -59,9 +60,12 @@ func (demoCmd) Run(ctx context.Context, a *app) error {
 	}
 	fmt.Fprintf(a.stdout, "A session with a made-up account, in memory. Nothing here touches LaunchDarkly.\n")
 	for i, st := range demoSteps {
-		text, _, err := callTool(ctx, c, st.tool, st.arguments)
+		text, failed, err := callTool(ctx, c, st.tool, st.arguments)
 		if err != nil {
 			return err
+		}
+		if failed != st.refused {
+			return fmt.Errorf("the demo went astray at %q: %s", st.tool, text)
 		}
 		fmt.Fprintf(a.stdout, "\n%s%d. %s%s\n%s%s%s\n%s\n", bold, i+1, st.says, plain, dim, st, plain, beginning(text, 30))
 	}

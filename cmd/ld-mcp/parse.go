@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -59,7 +60,9 @@ func (a *app) parse(args []string) (*kong.Context, error) {
 		return nil, nil
 	}
 	if err != nil {
-		if word, ok := strings.CutPrefix(err.Error(), "unexpected argument "); ok {
+		var bad *kong.ParseError
+		word, surplus := strings.CutPrefix(err.Error(), "unexpected argument ")
+		if surplus && errors.As(err, &bad) && (bad.Context.Selected() == nil || bad.Context.Selected().Name == "serve") {
 			err = fmt.Errorf("there is no command %s; there are %s", word, strings.Join(commandNames(k), ", "))
 		}
 		return nil, explainUsage(err, fromEnv)

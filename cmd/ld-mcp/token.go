@@ -84,7 +84,7 @@ func isReference(value string) bool { return reference.MatchString(value) }
 // what it refuses, since that may be a secret of another kind.
 func checkToken(name, value string) (ldclient.Token, error) {
 	value = strings.TrimSpace(value)
-	if scheme, rest, ok := strings.Cut(value, " "); ok && strings.EqualFold(scheme, "bearer") {
+	if scheme, rest, _ := strings.Cut(value, " "); strings.EqualFold(scheme, "bearer") {
 		value = strings.TrimSpace(rest)
 	}
 	lower := strings.ToLower(value)

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -183,7 +184,7 @@ func readAuditQuery(r *http.Request) (auditQuery, error) {
 	if s := r.URL.Query().Get("limit"); s != "" {
 		q.limit, err = strconv.Atoi(s)
 		if err != nil || q.limit < 1 || q.limit > maxAuditLimit {
-			return q, fmt.Errorf("Invalid limit %q: it must be between 1 and %d", s, maxAuditLimit)
+			return q, fmt.Errorf("invalid limit %q: it must be between 1 and %d", s, maxAuditLimit)
 		}
 	}
 	return q, nil
@@ -196,7 +197,7 @@ func millisParam(r *http.Request, name string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("Invalid %s %q: expected epoch milliseconds", name, s)
+		return 0, fmt.Errorf("invalid %s %q: expected epoch milliseconds", name, s)
 	}
 	return n, nil
 }
@@ -285,19 +286,19 @@ func (a *Account) readStatements(r *http.Request) (func(access) bool, error) {
 func (a *Account) countAudit(w http.ResponseWriter, r *http.Request) {
 	q, err := readAuditQuery(&http.Request{URL: withoutLimit(r.URL)})
 	if err == nil && r.URL.Query().Get("after") == "" {
-		err = fmt.Errorf("Missing parameter after")
+		err = errors.New("missing parameter after")
 	}
 	buckets := 50
 	if s := r.URL.Query().Get("buckets"); err == nil && s != "" {
 		if buckets, err = strconv.Atoi(s); err != nil || buckets < 1 || buckets > 500 {
-			err = fmt.Errorf("Invalid buckets %q: it must be between 1 and 500", s)
+			err = fmt.Errorf("invalid buckets %q: it must be between 1 and 500", s)
 		}
 	}
 	if q.before == 0 {
 		q.before = a.now().UnixMilli() + 1
 	}
 	if err == nil && q.before <= q.after {
-		err = fmt.Errorf("before must be later than after")
+		err = errors.New("before must be later than after")
 	}
 	if err != nil {
 		badRequest(w, err)

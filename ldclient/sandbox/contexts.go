@@ -46,17 +46,17 @@ func readContextQuery(r *http.Request, body contextQuery) (contextQuery, error) 
 	inQuery := q.Filter != "" || q.Sort != "" || q.Limit != 0 || q.ContinuationToken != ""
 	inBody := body.Filter != "" || body.Sort != "" || body.Limit != 0 || body.ContinuationToken != ""
 	if inQuery && inBody {
-		return q, errors.New("Parameters must be in the query or in the body, not in both")
+		return q, errors.New("parameters must be in the query or in the body, not in both")
 	}
 	if inBody {
 		q = body
 	}
 	q.Limit = cmp.Or(q.Limit, defaultLimit)
 	if q.Limit < 1 || q.Limit > maxContexts {
-		return q, fmt.Errorf("Invalid limit %d: it must be between 1 and %d", q.Limit, maxContexts)
+		return q, fmt.Errorf("invalid limit %d: it must be between 1 and %d", q.Limit, maxContexts)
 	}
 	if q.Sort != "" && q.Sort != "ts" && q.Sort != "-ts" {
-		return q, fmt.Errorf("Invalid sort %q: expected ts or -ts", q.Sort)
+		return q, fmt.Errorf("invalid sort %q: expected ts or -ts", q.Sort)
 	}
 	if q.ContinuationToken != "" {
 		text, err := base64.RawURLEncoding.DecodeString(q.ContinuationToken)
@@ -64,7 +64,7 @@ func readContextQuery(r *http.Request, body contextQuery) (contextQuery, error) 
 			q.offset, err = strconv.Atoi(string(text))
 		}
 		if err != nil || q.offset < 0 {
-			return q, errors.New("Invalid continuationToken")
+			return q, errors.New("invalid continuationToken")
 		}
 	}
 	q.matches, err = parseExpression(q.Filter)
@@ -195,7 +195,7 @@ func (c *seenContext) holds(f condition) (bool, error) {
 	}
 	kind, attribute, ok := strings.Cut(f.field, ".")
 	if !ok {
-		return false, fmt.Errorf("Invalid filter field %q", f.field)
+		return false, fmt.Errorf("invalid filter field %q", f.field)
 	}
 	value, found := c.attribute(attribute)
 	if kind != "*" && kind != c.Kind {
@@ -260,7 +260,7 @@ func (a *Account) countAttributes(r *http.Request, p *project, e *environment, s
 	}
 	limit, err := countParam(r, "limit")
 	if err == nil && limit > 100 {
-		err = fmt.Errorf("Invalid limit %d: it must be at most 100", limit)
+		err = fmt.Errorf("invalid limit %d: it must be at most 100", limit)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -275,7 +275,7 @@ func (a *Account) countAttributes(r *http.Request, p *project, e *environment, s
 				case startsWith + " startsWith":
 					return f.compare(text(name))
 				}
-				return false, fmt.Errorf("Invalid filter %s %s", f.field, f.op)
+				return false, fmt.Errorf("invalid filter %s %s", f.field, f.op)
 			})
 			if err != nil {
 				return nil, nil, err

@@ -43,7 +43,7 @@ func TestContextSearch(t *testing.T) {
 		{"*.name equals Globex", []string{"organization:globex"}},
 		{`*.name equals "Key with a slash"`, []string{"user:a/b c:d"}},
 		{"user./address/city equals Austin,user.plan equals plus", []string{"user:user-1004", "user:user-1010", "user:user-1016"}},
-		{"user.groups equals cohort-d,user.country equals US", []string{"user:user-1007", "user:user-1019"}[:0]},
+		{"user.groups equals cohort-d,user.country equals CH", []string{"user:user-1003", "user:user-1015"}},
 		{"*.managed exists true,device.managed equals true", []string{"device:device-0", "device:device-4", "device:device-8"}},
 		{"q equals tyrell", []string{"organization:tyrell"}},
 		{"applicationId equals support-desk", []string{"user:user-1002"}},
@@ -55,7 +55,7 @@ func TestContextSearch(t *testing.T) {
 		if strings.Join(got, " ") != strings.Join(test.want, " ") {
 			t.Errorf("%s: %v, want %v", test.filter, got, test.want)
 		}
-		inQuery := into[contextListing](t, checked(t, a, "POST", contextsPath+"?limit=50&filter="+url.QueryEscape(test.filter), nil), 200).keys()
+		inQuery := into[contextListing](t, checked(t, a, "POST", contextsPath+"?limit=50&filter="+url.QueryEscape(test.filter), map[string]any{}), 200).keys()
 		slices.Sort(inQuery)
 		if diff := cmp.Diff(got, inQuery); diff != "" {
 			t.Errorf("%s: the query finds others than the body: %s", test.filter, diff)
@@ -98,7 +98,7 @@ func TestContextPages(t *testing.T) {
 	if seen != len(all) || seen < 35 {
 		t.Errorf("%d of %d contexts", seen, len(all))
 	}
-	if got := into[contextListing](t, checked(t, a, "POST", contextsPath+"?includeTotalCount=false", nil), 200); got.TotalCount != nil {
+	if got := into[contextListing](t, checked(t, a, "POST", contextsPath+"?includeTotalCount=false", map[string]any{}), 200); got.TotalCount != nil {
 		t.Error("totalCount although it was declined")
 	}
 	two := into[contextListing](t, checked(t, a, "GET", "/projects/shop/environments/production/contexts/user/user-1002", nil), 200)

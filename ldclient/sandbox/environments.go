@@ -76,7 +76,7 @@ func environmentMatches(e *environment, f fieldFilter) (bool, error) {
 	case "tags":
 		return hasTags(e.Tags, f.value), nil
 	}
-	return false, fmt.Errorf("Invalid filter field %q", f.field)
+	return false, fmt.Errorf("invalid filter field %q", f.field)
 }
 
 var environmentSorts = map[string]func(a, b *environment) int{
@@ -127,10 +127,10 @@ func (s environmentSettings) check() error {
 		return err
 	}
 	if !validColor.MatchString(s.Color) {
-		return fmt.Errorf("Invalid color %q: expected six hexadecimal digits", s.Color)
+		return fmt.Errorf("invalid color %q: expected six hexadecimal digits", s.Color)
 	}
 	if s.DefaultTTL < 0 || s.DefaultTTL > 60 {
-		return errors.New("Invalid defaultTtl: it must be between 0 and 60 minutes")
+		return errors.New("invalid defaultTtl: it must be between 0 and 60 minutes")
 	}
 	return nil
 }
@@ -154,12 +154,12 @@ func (a *Account) newEnvironment(p *project, in environmentPost) (*environment, 
 		return nil, http.StatusBadRequest, err
 	}
 	if p.env(in.Key) != nil {
-		return nil, http.StatusConflict, errors.New("Environment key already exists")
+		return nil, http.StatusConflict, errors.New("environment key already exists")
 	}
 	var source *environment
 	if in.Source.Key != "" {
 		if source = p.env(in.Source.Key); source == nil {
-			return nil, http.StatusNotFound, fmt.Errorf("Unknown environment key %s", in.Source.Key)
+			return nil, http.StatusNotFound, fmt.Errorf("unknown environment key %s", in.Source.Key)
 		}
 	}
 	e := &environment{
@@ -207,7 +207,7 @@ func (a *Account) createEnvironment(w http.ResponseWriter, r *http.Request) {
 	}
 	e, status, err := a.newEnvironment(p, in)
 	if err != nil {
-		fail(w, status, codeFor(status), err.Error())
+		fail(w, status, codeFor(status), sentence(err))
 		return
 	}
 	p.Envs = append(p.Envs, e)
@@ -278,7 +278,7 @@ var environmentActions = map[string]string{
 
 func (a *Account) deleteEnvironment(w http.ResponseWriter, r *http.Request, p *project, e *environment) {
 	if len(p.Envs) == 1 {
-		badRequest(w, errors.New("The last environment of a project cannot be deleted"))
+		badRequest(w, errors.New("the last environment of a project cannot be deleted"))
 		return
 	}
 	a.tick()

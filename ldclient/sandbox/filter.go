@@ -21,7 +21,7 @@ func parseFields(s string) ([]fieldFilter, error) {
 	for _, pair := range splitOutside(s, ',') {
 		field, value, ok := strings.Cut(pair, ":")
 		if !ok || field == "" {
-			return nil, fmt.Errorf("Invalid filter %q: expected field:value", pair)
+			return nil, fmt.Errorf("invalid filter %q: expected field:value", pair)
 		}
 		out = append(out, fieldFilter{strings.TrimSpace(field), strings.TrimSpace(value)})
 	}
@@ -81,7 +81,7 @@ func parseExpression(s string) (expression, error) {
 	}
 	words := slices.DeleteFunc(splitOutside(s, ' '), func(w string) bool { return w == "" })
 	if len(words) < 3 {
-		return expression{}, fmt.Errorf("Invalid filter %q: expected field operator value", s)
+		return expression{}, fmt.Errorf("invalid filter %q: expected field operator value", s)
 	}
 	values, err := conditionValues(strings.Join(words[2:], " "))
 	if err != nil {
@@ -107,7 +107,7 @@ func conditionValues(s string) ([]string, error) {
 	case '[':
 		var list []any
 		if err := json.Unmarshal([]byte(s), &list); err != nil {
-			return nil, fmt.Errorf("Invalid filter list %q", s)
+			return nil, fmt.Errorf("invalid filter list %q", s)
 		}
 		out := make([]string, len(list))
 		for i, v := range list {
@@ -117,7 +117,7 @@ func conditionValues(s string) ([]string, error) {
 	case '"':
 		var v string
 		if err := json.Unmarshal([]byte(s), &v); err != nil {
-			return nil, fmt.Errorf("Invalid filter value %q", s)
+			return nil, fmt.Errorf("invalid filter value %q", s)
 		}
 		return []string{v}, nil
 	}
@@ -154,7 +154,7 @@ func (c condition) compare(have string) (bool, error) {
 	case "contains":
 		return slices.ContainsFunc(c.values, func(v string) bool { return containsFold(have, v) }), nil
 	}
-	return false, fmt.Errorf("Invalid filter operator %q for field %s", c.op, c.field)
+	return false, fmt.Errorf("invalid filter operator %q for field %s", c.op, c.field)
 }
 
 func containsFold(s, part string) bool {

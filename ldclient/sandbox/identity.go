@@ -148,11 +148,11 @@ func (a *Account) memberMatches(m *member, f fieldFilter) (bool, error) {
 			Before        int64
 		}
 		if err := json.Unmarshal([]byte(f.value), &when); err != nil {
-			return false, fmt.Errorf("Invalid lastSeen filter %q", f.value)
+			return false, fmt.Errorf("invalid lastSeen filter %q", f.value)
 		}
 		return m.LastSeen == 0 && (when.Never || when.NoData) || m.LastSeen > 0 && m.LastSeen < when.Before, nil
 	}
-	return false, fmt.Errorf("Invalid filter field %q", f.field)
+	return false, fmt.Errorf("invalid filter field %q", f.field)
 }
 
 var memberSorts = map[string]func(a, b *member) int{
@@ -268,7 +268,7 @@ func (a *Account) teamMatches(t *team, f fieldFilter) (bool, error) {
 	case "nomembers":
 		return (len(a.teamMembers(t.Key)) == 0) == (f.value == "true"), nil
 	}
-	return false, fmt.Errorf("Invalid filter field %q", f.field)
+	return false, fmt.Errorf("invalid filter field %q", f.field)
 }
 
 func (a *Account) namedTeam(w http.ResponseWriter, r *http.Request) *team {

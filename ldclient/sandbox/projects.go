@@ -67,7 +67,7 @@ func (p *project) expanded(r *http.Request) (projectRep, error) {
 				"_links": links{"self": linkTo("projects", p.Key, "environments")}, "totalCount": len(p.Envs), "items": envs,
 			}
 		default:
-			return rep, fmt.Errorf("Invalid value %q for parameter expand", field)
+			return rep, fmt.Errorf("invalid value %q for parameter expand", field)
 		}
 	}
 	return rep, nil
@@ -103,7 +103,7 @@ func projectMatches(p *project, f fieldFilter) (bool, error) {
 	case "keys":
 		return slices.Contains(strings.Split(f.value, "|"), p.Key), nil
 	}
-	return false, fmt.Errorf("Invalid filter field %q", f.field)
+	return false, fmt.Errorf("invalid filter field %q", f.field)
 }
 
 var projectSorts = map[string]func(a, b *project) int{
@@ -151,7 +151,7 @@ func filterAndSort[T any](r *http.Request, items []T, holds func(T, fieldFilter)
 		name, down := strings.CutPrefix(field, "-")
 		by, ok := sorts[name]
 		if !ok {
-			return nil, fmt.Errorf("Invalid sort field %q", field)
+			return nil, fmt.Errorf("invalid sort field %q", field)
 		}
 		slices.SortStableFunc(out, func(a, b T) int {
 			if down {
@@ -180,7 +180,7 @@ var validKey = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
 func checkKey(key string, maxLen int) error {
 	if !validKey.MatchString(key) || len(key) > maxLen {
-		return fmt.Errorf("Invalid key %q: it must start with a letter or digit, hold only letters, digits, '.', '_' and '-', and be at most %d long", key, maxLen)
+		return fmt.Errorf("invalid key %q: it must start with a letter or digit, hold only letters, digits, '.', '_' and '-', and be at most %d long", key, maxLen)
 	}
 	return nil
 }
@@ -211,7 +211,7 @@ func (a *Account) createProject(w http.ResponseWriter, r *http.Request) {
 		e, status, err := a.newEnvironment(p, post)
 		if err != nil {
 			a.projects = slices.DeleteFunc(a.projects, func(q *project) bool { return q == p })
-			fail(w, status, codeFor(status), err.Error())
+			fail(w, status, codeFor(status), sentence(err))
 			return
 		}
 		p.Envs = append(p.Envs, e)
@@ -222,7 +222,7 @@ func (a *Account) createProject(w http.ResponseWriter, r *http.Request) {
 
 func checkName(name string) error {
 	if strings.TrimSpace(name) == "" {
-		return errors.New("Invalid name: it must not be empty")
+		return errors.New("invalid name: it must not be empty")
 	}
 	return nil
 }
@@ -303,7 +303,7 @@ func (a *Account) deleteProject(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if len(a.projects) == 1 {
-		badRequest(w, errors.New("The last project of an account cannot be deleted"))
+		badRequest(w, errors.New("the last project of an account cannot be deleted"))
 		return
 	}
 	a.tick()
@@ -313,7 +313,7 @@ func (a *Account) deleteProject(w http.ResponseWriter, r *http.Request) {
 	send(w, http.StatusNoContent, nil)
 }
 
-var errTestFailed = errors.New("A test operation of the patch failed: the resource has changed")
+var errTestFailed = errors.New("a test operation of the patch failed: the resource has changed")
 
 // patchDocument applies the request's JSON Patch to doc and returns the
 // top-level fields that it names. doc stays as it was when there is an error.
@@ -324,12 +324,12 @@ func patchDocument[T any](r *http.Request, doc *T) (fields []string, err error) 
 	}
 	patch, err := jsonpatch.DecodePatch(raw)
 	if err != nil {
-		return nil, fmt.Errorf("Invalid JSON Patch: expected an array of operations: %w", err)
+		return nil, fmt.Errorf("invalid JSON Patch: expected an array of operations: %w", err)
 	}
 	for _, op := range patch {
 		path, err := op.Path()
 		if err != nil || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "/_") {
-			return nil, fmt.Errorf("Invalid JSON Patch path %q", path)
+			return nil, fmt.Errorf("invalid JSON Patch path %q", path)
 		}
 		field, _, _ := strings.Cut(path[1:], "/")
 		fields = append(fields, field)
@@ -357,8 +357,8 @@ func patchDocument[T any](r *http.Request, doc *T) (fields []string, err error) 
 
 func failPatch(w http.ResponseWriter, err error) {
 	if errors.Is(err, errTestFailed) {
-		fail(w, http.StatusConflict, "optimistic_locking_error", err.Error())
+		fail(w, http.StatusConflict, "optimistic_locking_error", sentence(err))
 		return
 	}
-	fail(w, http.StatusBadRequest, "invalid_patch", err.Error())
+	fail(w, http.StatusBadRequest, "invalid_patch", sentence(err))
 }

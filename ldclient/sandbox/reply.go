@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 const (
@@ -35,7 +36,13 @@ func fail(w http.ResponseWriter, status int, code, message string) {
 }
 
 func badRequest(w http.ResponseWriter, err error) {
-	fail(w, http.StatusBadRequest, "invalid_request", err.Error())
+	fail(w, http.StatusBadRequest, "invalid_request", sentence(err))
+}
+
+// sentence is an error's text with a capital letter.
+func sentence(err error) string {
+	s := err.Error()
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func decodeBody(r *http.Request, v any) error {
@@ -44,7 +51,7 @@ func decodeBody(r *http.Request, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(body, v); err != nil {
-		return fmt.Errorf("Invalid request body: %w", err)
+		return fmt.Errorf("invalid request body: %w", err)
 	}
 	return nil
 }
@@ -70,7 +77,7 @@ func countParam(r *http.Request, name string) (int, error) {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("Invalid value %q for parameter %s", s, name)
+		return 0, fmt.Errorf("invalid value %q for parameter %s", s, name)
 	}
 	return n, nil
 }
@@ -129,7 +136,7 @@ func page[T any](r *http.Request, items []T, limit, offset int) map[string]any {
 func sendPage[T, R any](w http.ResponseWriter, r *http.Request, found []T, most int, rep func(T) R) {
 	limit, offset, err := pageParams(r)
 	if err == nil && limit > most {
-		err = fmt.Errorf("Invalid limit %d: it must be at most %d", limit, most)
+		err = fmt.Errorf("invalid limit %d: it must be at most %d", limit, most)
 	}
 	if err != nil {
 		badRequest(w, err)

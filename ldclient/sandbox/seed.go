@@ -18,7 +18,7 @@ func (a *Account) seed(o Options) {
 	a.past = ago(400 * day)
 	a.seedPeople(ago)
 	shop := a.seedProject("shop", "Shop", []string{"web"}, []environmentPost{
-		{Key: "production", Name: "Production", Color: "417505", Critical: true, RequireComments: true, ConfirmChanges: true, Tags: []string{"live"}},
+		{Key: "production", Name: "Production", Color: "417505", Critical: true, Tags: []string{"live"}},
 		{Key: "staging", Name: "Staging", Color: "0074b7"},
 		{Key: "test", Name: "Test", Color: "f5a623"},
 		{Key: "regulated", Name: "Regulated", Color: "a34fde", Critical: true, RequireComments: true, Tags: []string{"live", "audited"}},
@@ -84,7 +84,7 @@ func (a *Account) seedPeople(ago func(time.Duration) int64) {
 		{"Alan", "Turing", "writer", nil, []string{"growth", "checkout"}, 2 * day},
 		{"Edsger", "Dijkstra", "reader", []string{"production-approver"}, []string{"platform"}, 8 * day},
 		{"Radia", "Perlman", "no_access", []string{"mobile-developer"}, nil, 47 * day},
-		{"Mary", "Jackson", "reader", []string{"segment-manager"}, []string{"growth"}, 0},
+		{"Mary", "Jackson", "reader", nil, []string{"growth"}, 0},
 	}
 	for _, p := range people {
 		m := &member{

@@ -29,7 +29,7 @@ func parseSpecifier(s string) (specifier, error) {
 		kind, name, named := strings.Cut(text, "/")
 		nameless := kind == "acct"
 		if kind == "" || named == nameless || named && name == "" || strings.Contains(kind, "*") {
-			return out, fmt.Errorf("Error parsing resource specifier %q", s)
+			return out, fmt.Errorf("error parsing resource specifier %q", s)
 		}
 		part := specifierPart{kind: kind, name: name}
 		if tagged {
@@ -139,13 +139,13 @@ func (p policy) parse() error {
 	for i := range p {
 		s := &p[i]
 		if s.Effect != "allow" && s.Effect != "deny" {
-			return fmt.Errorf("Invalid effect %q: expected allow or deny", s.Effect)
+			return fmt.Errorf("invalid effect %q: expected allow or deny", s.Effect)
 		}
 		if (len(s.Resources) == 0) == (len(s.NotResources) == 0) {
-			return errors.New("A statement must have either resources or notResources")
+			return errors.New("a statement must have either resources or notResources")
 		}
 		if (len(s.Actions) == 0) == (len(s.NotActions) == 0) {
-			return errors.New("A statement must have either actions or notActions")
+			return errors.New("a statement must have either actions or notActions")
 		}
 		for _, text := range slices.Concat(s.Resources, s.NotResources) {
 			spec, err := parseSpecifier(text)
@@ -153,7 +153,7 @@ func (p policy) parse() error {
 				return err
 			}
 			if len(s.parsed) > 0 && spec.kind() != s.parsed[0].kind() {
-				return errors.New("Resource specifiers in a single statement must represent the same kind of resource.")
+				return errors.New("resource specifiers in a single statement must represent the same kind of resource")
 			}
 			s.parsed = append(s.parsed, spec)
 		}

@@ -5,6 +5,7 @@ package contract
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -135,7 +136,7 @@ func checkHeaders(r *http.Request, op *operation) error {
 		return fmt.Errorf("operation %s needs LD-API-Version: beta", op.OperationID)
 	}
 	if token := r.Header.Get("Authorization"); strings.Contains(token, " ") {
-		return fmt.Errorf("Authorization holds more than the bare token")
+		return errors.New("the Authorization header holds more than the bare token")
 	}
 	return nil
 }
@@ -196,7 +197,7 @@ func (c *Checker) checkRequestBody(r *http.Request, op *operation, body []byte) 
 	}
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
-		return fmt.Errorf("Content-Type %q: %w", r.Header.Get("Content-Type"), err)
+		return fmt.Errorf("the Content-Type %q: %w", r.Header.Get("Content-Type"), err)
 	}
 	var content *openapi3.MediaType
 	if op.RequestBody != nil {
@@ -300,7 +301,7 @@ func (c *Checker) checkResponse(op *operation, status int, header http.Header, b
 	content := declared.Value.Content.Get("application/json")
 	if content == nil || content.Schema == nil {
 		if status == http.StatusNoContent && len(body) > 0 {
-			return fmt.Errorf("a body where there is none")
+			return errors.New("there is a body where the document has none")
 		}
 		return nil
 	}
@@ -313,7 +314,7 @@ func (c *Checker) checkResponse(op *operation, status int, header http.Header, b
 
 func decode(header http.Header, body []byte) (any, error) {
 	if media, _, _ := mime.ParseMediaType(header.Get("Content-Type")); media != "application/json" {
-		return nil, fmt.Errorf("Content-Type is %q", header.Get("Content-Type"))
+		return nil, fmt.Errorf("the Content-Type is %q", header.Get("Content-Type"))
 	}
 	var v any
 	if err := json.Unmarshal(body, &v); err != nil {
