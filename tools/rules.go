@@ -20,10 +20,10 @@ type ruleInstruction struct {
 	BeforeRuleID string       `json:"beforeRuleId,omitempty" doc:"addRule: put it before this rule, last if not given"`
 	ClauseID     string       `json:"clauseId,omitempty" doc:"updateClause, addValuesToClause, removeValuesFromClause: _id of the clause"`
 	ClauseIDs    []string     `json:"clauseIds,omitempty" doc:"removeClauses"`
-	Clause       *clauseInput `json:"clause,omitempty" doc:"updateClause: the new clause"`
+	Clause       *clauseInput `json:"clause,omitempty" brief:"true" doc:"updateClause: the new clause, as in clauses"`
 	Values       []scalar     `json:"values,omitempty" doc:"addValuesToClause, removeValuesFromClause"`
 	TrackEvents  *bool        `json:"trackEvents,omitempty" doc:"updateRuleTrackEvents"`
-	Rules        []newRule    `json:"rules,omitempty" doc:"replaceRules: all rules; every id changes"`
+	Rules        []newRule    `json:"rules,omitempty" brief:"true" doc:"replaceRules: all rules, each with the fields of addRule; every id changes"`
 	newRule                   // addRule; the variation or rollout also for updateRuleVariationOrRollout
 }
 

@@ -46,6 +46,7 @@ type field struct {
 	aliases  []string
 	fallback string  // the default tag, a JSON value or plain text
 	inner    []field // of an object, or of the objects in an array
+	brief    bool    // its shape is not published, because another argument shows it already
 }
 
 // fieldsOf lists the arguments of an input struct, embedded groups included.
@@ -58,7 +59,7 @@ func fieldsOf(t reflect.Type) []field {
 			continue
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		x := field{name: name, fallback: f.Tag.Get("default")}
+		x := field{name: name, fallback: f.Tag.Get("default"), brief: f.Tag.Get("brief") != ""}
 		if inner := elem(f.Type); inner.Kind() == reflect.Struct && inner != reflect.TypeFor[scalar]() {
 			x.inner = fieldsOf(inner)
 		}
@@ -68,6 +69,24 @@ func fieldsOf(t reflect.Type) []field {
 		out = append(out, x)
 	}
 	return out
+}
+
+// publish takes out of a schema what clients need not be told twice.
+func publish(s *jsonschema.Schema, fields []field) *jsonschema.Schema {
+	for _, f := range fields {
+		p, _ := s.Properties.Get(f.name)
+		for p != nil && p.Items != nil {
+			p = p.Items
+		}
+		switch {
+		case p == nil || len(f.inner) == 0:
+		case f.brief:
+			p.Properties, p.Required, p.AdditionalProperties = nil, nil, nil
+		default:
+			publish(p, f.inner)
+		}
+	}
+	return s
 }
 
 // elem is what t holds, through pointers and slices.

@@ -126,8 +126,15 @@ func (s *Server) add(set string, t Tool, wanted bool) {
 	}
 }
 
+// published is the input schema as clients see it.
+func (t *served) published() json.RawMessage {
+	s := schemaOf(t.in)
+	s.Required = t.schema.Required
+	return mustJSON(publish(s, t.fields))
+}
+
 func (t *served) mcp(outputs bool) mcp.Tool {
-	tool := mcp.Tool{Name: t.Name, Title: t.Title, Description: t.Doc, RawInputSchema: mustJSON(t.schema), Annotations: t.hints()}
+	tool := mcp.Tool{Name: t.Name, Title: t.Title, Description: t.Doc, RawInputSchema: t.published(), Annotations: t.hints()}
 	if outputs {
 		tool.RawOutputSchema = mustJSON(schemaOf(t.out))
 	}
@@ -217,7 +224,7 @@ func (s *Server) Tools() []Info {
 	var out []Info
 	for _, t := range s.tools {
 		out = append(out, Info{Name: t.Name, Title: t.Title, Toolset: t.set, Effect: t.Effect, Action: t.Action,
-			Description: t.Doc, Aliases: t.Aliases, Hidden: t.hidden, InputSchema: mustJSON(t.schema)})
+			Description: t.Doc, Aliases: t.Aliases, Hidden: t.hidden, InputSchema: t.published()})
 	}
 	return out
 }

@@ -138,7 +138,7 @@ func TestTokenFileIsReadAgain(t *testing.T) {
 		}
 	}
 	expect(realToken)
-	put(otherToken) // the same time apart, the same length but for the line break
+	put(otherToken)
 	expect(otherToken)
 	put(sdkKey)
 	refuse("SDK key")
