@@ -25,7 +25,7 @@ func (a *Account) environmentRoutes() {
 func (a *Account) onEnvironment(h func(http.ResponseWriter, *http.Request, *project, *environment)) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if p := a.project(w, r); p != nil {
-			if e := a.environment(w, r, p, r.PathValue("environment")); e != nil {
+			if e := a.environment(w, p, r.PathValue("environment")); e != nil {
 				h(w, r, p, e)
 			}
 		}

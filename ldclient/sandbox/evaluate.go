@@ -198,7 +198,7 @@ func (a *Account) evaluable(w http.ResponseWriter, r *http.Request) (p *project,
 	if p = a.project(w, r); p == nil {
 		return
 	}
-	if e = a.environment(w, r, p, r.PathValue("environment")); e == nil {
+	if e = a.environment(w, p, r.PathValue("environment")); e == nil {
 		return
 	}
 	if err := decodeBody(r, &c); err != nil {
@@ -274,5 +274,5 @@ func (f *flag) evaluationMatch(c condition) (bool, error) {
 	case "tags contains":
 		return hasTags(f.Tags, strings.Join(c.values, "+")), nil
 	}
-	return false, fmt.Errorf("Invalid filter %s %s: the fields are query equals and tags contains", c.field, c.op)
+	return false, fmt.Errorf("invalid filter %s %s: the fields are query equals and tags contains", c.field, c.op)
 }

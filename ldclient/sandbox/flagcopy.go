@@ -154,7 +154,7 @@ func (a *Account) dependentFlagsIn(w http.ResponseWriter, r *http.Request) {
 	if f == nil {
 		return
 	}
-	e := a.environment(w, r, p, r.PathValue("environment"))
+	e := a.environment(w, p, r.PathValue("environment"))
 	if e == nil {
 		return
 	}

@@ -104,14 +104,14 @@ var flagFilters = []string{
 func (s flagScope) check(fields []fieldFilter) error {
 	for _, f := range fields {
 		if !slices.Contains(flagFilters, f.field) {
-			return fmt.Errorf("Invalid filter field %q", f.field)
+			return fmt.Errorf("invalid filter field %q", f.field)
 		}
 		if f.field == "evaluated" && s.env == "" {
-			return fmt.Errorf("The filter evaluated requires filterEnv")
+			return fmt.Errorf("the filter evaluated requires filterEnv")
 		}
 	}
 	if s.state != "" && !slices.Contains([]string{"live", "deprecated", "archived"}, s.state) {
-		return fmt.Errorf("Invalid state %q: it is live, deprecated or archived", s.state)
+		return fmt.Errorf("invalid state %q: it is live, deprecated or archived", s.state)
 	}
 	return nil
 }
@@ -137,7 +137,7 @@ func (s flagScope) holds(f *flag, by fieldFilter) (bool, error) {
 		return hasTags(f.Tags, by.value), nil
 	case "type":
 		if by.value != "temporary" && by.value != "permanent" {
-			return false, fmt.Errorf("Invalid type %q: it is temporary or permanent", by.value)
+			return false, fmt.Errorf("invalid type %q: it is temporary or permanent", by.value)
 		}
 		return f.Temporary == (by.value == "temporary"), nil
 	case "maintainerId":
@@ -147,7 +147,7 @@ func (s flagScope) holds(f *flag, by fieldFilter) (bool, error) {
 	case "creationDate", "evaluated":
 		var span struct{ Before, After int64 }
 		if err := json.Unmarshal([]byte(by.value), &span); err != nil {
-			return false, fmt.Errorf("Invalid value %q for filter %s: expected an object with a time in milliseconds", by.value, by.field)
+			return false, fmt.Errorf("invalid value %q for filter %s: expected an object with a time in milliseconds", by.value, by.field)
 		}
 		at := f.CreationDate
 		if by.field == "evaluated" {
@@ -166,7 +166,7 @@ func (s flagScope) holds(f *flag, by fieldFilter) (bool, error) {
 		case "server":
 			return !c.UsingEnvironmentID && !c.UsingMobileKey, nil
 		}
-		return false, fmt.Errorf("Invalid sdkAvailability %q", by.value)
+		return false, fmt.Errorf("invalid sdkAvailability %q", by.value)
 	case "guardedRollout":
 		return slices.ContainsFunc(f.Releases, func(r release) bool { return r.Kind == "guarded" && r.matches(by.value) }), nil
 	case "hasExperiment": // the account has no experiments and no release pipelines
@@ -217,7 +217,7 @@ func flagSorts(r *http.Request, envs []string) (map[string]func(a, b *flag) int,
 		return sorts, nil
 	}
 	if len(envs) == 0 || strings.Contains(by, ",") {
-		return nil, fmt.Errorf("The sort field targetingModifiedDate requires env and cannot be combined with others")
+		return nil, fmt.Errorf("the sort field targetingModifiedDate requires env and cannot be combined with others")
 	}
 	sorts["targetingModifiedDate"] = func(a, b *flag) int {
 		return cmp.Compare(a.Environments[envs[0]].LastModified, b.Environments[envs[0]].LastModified)
@@ -236,7 +236,7 @@ func sortItems[T any](items []T, by string, sorts map[string]func(a, b T) int) e
 		name, down := strings.CutPrefix(field, "-")
 		order, ok := sorts[name]
 		if !ok {
-			return fmt.Errorf("Invalid sort field %q", field)
+			return fmt.Errorf("invalid sort field %q", field)
 		}
 		slices.SortStableFunc(items, func(a, b T) int {
 			if down {

@@ -52,7 +52,7 @@ func (a *Account) listFlagStatuses(w http.ResponseWriter, r *http.Request) {
 	if p == nil {
 		return
 	}
-	e := a.environment(w, r, p, r.PathValue("environment"))
+	e := a.environment(w, p, r.PathValue("environment"))
 	if e == nil {
 		return
 	}
@@ -78,7 +78,7 @@ func (a *Account) getFlagStatus(w http.ResponseWriter, r *http.Request) {
 	if f == nil {
 		return
 	}
-	e := a.environment(w, r, p, r.PathValue("environment"))
+	e := a.environment(w, p, r.PathValue("environment"))
 	if e == nil {
 		return
 	}

@@ -46,8 +46,8 @@ func newLab(t *testing.T) *lab {
 	a.addFlag(l.p, multiFlag("color", "Color", value("red"), value("green"), value("blue")))
 	a.addFlag(l.p, boolFlag("gate", "Gate"))
 	for _, e := range l.p.Envs {
-		a.addSegment(l.p, e, &segment{Key: "beta", Name: "Beta", Included: []string{"ann"}})
-		a.addSegment(l.p, e, &segment{Key: "crowd", Name: "Crowd", Unbounded: true})
+		a.addSegment(e, &segment{Key: "beta", Name: "Beta", Included: []string{"ann"}})
+		a.addSegment(e, &segment{Key: "crowd", Name: "Crowd", Unbounded: true})
 	}
 	l.patch("color", "test", instruction{"kind": "turnFlagOn"})
 	l.patch("gate", "test", instruction{"kind": "turnFlagOn"})

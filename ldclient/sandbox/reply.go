@@ -23,7 +23,9 @@ func send(w http.ResponseWriter, status int, v any) {
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		panic(err) // the account's state is plain data
+	}
 }
 
 // fail answers with LaunchDarkly's error body.

@@ -137,7 +137,7 @@ func (a *Account) project(w http.ResponseWriter, r *http.Request) *project {
 }
 
 // environment is p's environment with this key; when it is missing, environment answers 404 and returns nil.
-func (a *Account) environment(w http.ResponseWriter, r *http.Request, p *project, key string) *environment {
+func (a *Account) environment(w http.ResponseWriter, p *project, key string) *environment {
 	e := p.env(key)
 	if e == nil {
 		fail(w, http.StatusNotFound, "not_found", "Unknown environment key "+key)

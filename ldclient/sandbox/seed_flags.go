@@ -284,13 +284,13 @@ func (a *Account) seedSegments(p *project, ago func(time.Duration) int64) {
 	}
 	for i, e := range p.Envs {
 		a.past = ago(300*day - time.Duration(i)*time.Minute)
-		a.addSegment(p, e, &segment{
+		a.addSegment(e, &segment{
 			Key: "beta-testers", Name: "Beta testers", Description: "Customers who see things early", Tags: []string{"beta"},
 			Included: []string{"user-1002", "user-1005", "user-1011"}, Excluded: []string{"user-1013"},
 			Rules: []*segmentRule{{Description: "The beta list's address", Clauses: []clause{{Attribute: "email", Op: "endsWith", Values: rawValues("@beta.example.com")}}}},
 		})
 		a.past = ago(290*day - time.Duration(i)*time.Minute)
-		a.addSegment(p, e, &segment{
+		a.addSegment(e, &segment{
 			Key: "employees", Name: "Employees", Tags: []string{"internal"},
 			Rules: []*segmentRule{
 				{Description: "Company address", Clauses: []clause{{Attribute: "email", Op: "endsWith", Values: rawValues("@shop.example.com")}}},
@@ -298,7 +298,7 @@ func (a *Account) seedSegments(p *project, ago func(time.Duration) int64) {
 			},
 		})
 		a.past = ago(200*day - time.Duration(i)*time.Minute)
-		a.addSegment(p, e, &segment{
+		a.addSegment(e, &segment{
 			Key: "vip", Name: "VIP customers", Description: "Synced from the CRM", Tags: []string{"crm"},
 			Unbounded: true, UnboundedContextKind: "user", BigIncluded: maps.Clone(vips),
 		})

@@ -208,7 +208,12 @@ func (a *Account) replay(p *project, h flagEvent) {
 	for _, s := range h.instructions {
 		list = append(list, s(p, f))
 	}
-	g, actions, err := a.applyToFlag(p, f, h.env, list)
+	one := *f
+	if h.env != "" {
+		// The other environments would only cost time, at every start.
+		one.Environments = map[string]*flagConfig{h.env: f.in(h.env)}
+	}
+	g, actions, err := a.applyToFlag(p, &one, h.env, list)
 	if err != nil {
 		panic(h.flag + ": " + err.message) // the seed is wrong
 	}
@@ -217,7 +222,13 @@ func (a *Account) replay(p *project, h flagEvent) {
 	}
 	a.actor = a.by(h.who)
 	before := a.laterFlag(p, f)
-	c := a.flagChange(p, f, g, actions, h.comment)
+	c := a.flagChange(p, &one, g, actions, h.comment)
+	c.Before, c.After = nil, nil
+	for key, config := range f.Environments {
+		if g.Environments[key] == nil {
+			g.Environments[key] = config
+		}
+	}
 	a.commitFlag(p, f, g, actions)
 	a.recordLater(c, before, a.laterFlag(p, f))
 }

@@ -38,7 +38,7 @@ func (a *Account) segment(w http.ResponseWriter, r *http.Request) (p *project, e
 	if p = a.project(w, r); p == nil {
 		return
 	}
-	if e = a.environment(w, r, p, r.PathValue("environment")); e == nil {
+	if e = a.environment(w, p, r.PathValue("environment")); e == nil {
 		return
 	}
 	if s = e.segment(r.PathValue("segment")); s == nil {
@@ -48,7 +48,7 @@ func (a *Account) segment(w http.ResponseWriter, r *http.Request) (p *project, e
 }
 
 // addSegment adds s to e and fills in what it leaves out.
-func (a *Account) addSegment(p *project, e *environment, s *segment) {
+func (a *Account) addSegment(e *environment, s *segment) {
 	if s.CreationDate == 0 {
 		s.CreationDate = a.tick()
 	}
@@ -176,7 +176,7 @@ func (a *Account) listSegments(w http.ResponseWriter, r *http.Request) {
 	if p == nil {
 		return
 	}
-	e := a.environment(w, r, p, r.PathValue("environment"))
+	e := a.environment(w, p, r.PathValue("environment"))
 	if e == nil {
 		return
 	}
@@ -236,7 +236,7 @@ func (s *segment) matches(c condition) (bool, error) {
 	case "excludedKeys anyOf":
 		return anyOf(func(v string) bool { return holdsKey(s.Excluded, s.ExcludedContexts, v) || s.BigExcluded[v] }), nil
 	}
-	return false, fmt.Errorf("Invalid filter field or operator: %s %s", c.field, c.op)
+	return false, fmt.Errorf("invalid filter field or operator: %s %s", c.field, c.op)
 }
 
 func holdsKey(users []string, contexts []segmentTarget, key string) bool {
@@ -249,7 +249,7 @@ func (a *Account) createSegment(w http.ResponseWriter, r *http.Request) {
 	if p == nil {
 		return
 	}
-	e := a.environment(w, r, p, r.PathValue("environment"))
+	e := a.environment(w, p, r.PathValue("environment"))
 	if e == nil {
 		return
 	}
@@ -279,7 +279,7 @@ func (a *Account) createSegment(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	a.addSegment(p, e, s)
+	a.addSegment(e, s)
 	a.record(r, segmentChange(p, e, nil, s, []string{"createSegment"}, ""))
 	send(w, http.StatusCreated, segmentView(p, e, s))
 }
