@@ -95,7 +95,7 @@ func New(o Options) (*Server, error) {
 		got.Tools = slices.DeleteFunc(slices.Clone(got.Tools), func(t mcp.Tool) bool { return !s.serves(t.Name) })
 	})
 	s.mcp = server.NewMCPServer("ld-mcp", o.Version, server.WithTitle("LaunchDarkly"),
-		server.WithToolCapabilities(false), server.WithInstructions(instructions), server.WithHooks(hooks))
+		server.WithToolCapabilities(true), server.WithInstructions(instructions), server.WithHooks(hooks))
 	for _, set := range Catalog() {
 		for _, t := range set.Tools {
 			s.add(set.Name, t, wanted[t.Name])

@@ -33,12 +33,12 @@ const (
 
 // serveMCP serves the tools over HTTP until ctx ends.
 func (a *app) serveMCP(ctx context.Context, s *tools.Server) error {
-	slog.SetDefault(a.log) // mcp-go logs some failures through package log
-	g := newGateway(s.MCP(), a.log, heartbeat)
 	ln, err := listen(a.HTTP)
 	if err != nil {
 		return err
 	}
+	slog.SetDefault(a.log) // mcp-go logs some failures through package log
+	g := newGateway(s.MCP(), a.log, heartbeat)
 	a.log.Info("listening", "streamable", "http://"+ln.Addr().String()+"/mcp", "sse", "http://"+ln.Addr().String()+"/sse")
 	return serveHTTP(ctx, ln, g, g.closeStreams, a.log)
 }
@@ -82,7 +82,7 @@ func serveHTTP(ctx context.Context, ln net.Listener, h http.Handler, closeStream
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
-		WriteTimeout:      ioTimeout, // stream extends it with each write
+		WriteTimeout:      ioTimeout, // stream has its own
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -205,7 +205,7 @@ func (g *gateway) streaming(h http.Handler) http.Handler {
 			defer context.AfterFunc(g.closing, cancel)()
 			r = r.WithContext(ctx)
 		}
-		s := &stream{ResponseWriter: w, conn: http.NewResponseController(w), interval: g.heartbeat}
+		s := newStream(w, g.heartbeat)
 		defer s.end()
 		h.ServeHTTP(s, r)
 	})
@@ -228,6 +228,8 @@ func (g *gateway) known(h http.Handler) http.Handler {
 			http.Error(w, "There is no such session; open a new one at /sse.", http.StatusNotFound)
 			return
 		}
+		// With it mcp-go wants the other headers of streamable HTTP too, which clients leave out here.
+		r.Header.Del(mcp.HeaderProtocolVersion)
 		h.ServeHTTP(w, r)
 	})
 }

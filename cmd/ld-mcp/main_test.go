@@ -16,13 +16,20 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"ld-mcp": main})
 }
 
+// withoutPause keeps the race detector from pausing for a second at the end of each process.
+const withoutPause = "atexit_sleep_ms=0"
+
 // TestScripts runs real command lines: each file of testdata is a few of them and what they print.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"jsonrpc": checkProtocol},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("GORACE", withoutPause)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"jsonrpc": checkProtocol},
 	})
 }
 

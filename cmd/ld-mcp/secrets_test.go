@@ -70,7 +70,6 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		`get-flag {"projectKey":"shop","flagKey":"dark-mode"}`, `get-flag {"projectKey":"shop","flagKey":"no-such-flag"}`,
 		`query-audit-log {"projectKey":"shop"}`, `list-segments {"projectKey":"shop","environmentKey":"test"}`,
 		fmt.Sprintf(`get-flag {"projectKey":"shop","flagKey":"%s"}`, realToken), fmt.Sprintf(`get-flag {"projectKey":"%s"}`, realToken),
-		fmt.Sprintf(`%s {}`, realToken),
 		`toggle-flag {"projectKey":"shop","flagKey":"dark-mode","environmentKey":"test","on":false}`,
 		`toggle-flag {"projectKey":"shop","flagKey":"dark-mode","environmentKey":"production","on":true,"comment":"x"}`,
 	}
@@ -92,7 +91,6 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	if answers := strings.Count(got.stdout, "\n"); answers != len(calls) {
 		t.Errorf("%d answers to %d calls", answers, len(calls))
 	}
-	// The calls that carry the token as an argument get it back in LaunchDarkly's error; a log may not have it either.
 	mu.Lock()
 	defer mu.Unlock()
 	if len(sent) < 4 {

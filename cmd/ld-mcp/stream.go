@@ -21,6 +21,12 @@ type stream struct {
 	beat  *time.Timer // nil unless this is an event stream
 }
 
+func newStream(w http.ResponseWriter, interval time.Duration) *stream {
+	s := &stream{ResponseWriter: w, conn: http.NewResponseController(w), interval: interval}
+	s.conn.SetWriteDeadline(time.Time{}) // a call may take longer than the server's own
+	return s
+}
+
 func (s *stream) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
 func (s *stream) WriteHeader(code int) {
@@ -40,29 +46,36 @@ func (s *stream) begin(code int) {
 		h.Set("X-Accel-Buffering", "no")
 		s.beat = time.AfterFunc(s.interval, s.ping)
 	}
-	s.extend()
 	s.ResponseWriter.WriteHeader(code)
 }
 
-// extend gives the client time to take what is written next.
-func (s *stream) extend() { s.conn.SetWriteDeadline(time.Now().Add(ioTimeout)) }
+// within gives the client time to take what op writes. There is no deadline in
+// between, since one that has passed cannot be extended.
+func (s *stream) within(op func() error) error {
+	s.conn.SetWriteDeadline(time.Now().Add(ioTimeout))
+	defer s.conn.SetWriteDeadline(time.Time{})
+	return op()
+}
 
-func (s *stream) Write(p []byte) (int, error) {
+func (s *stream) Write(p []byte) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin(http.StatusOK)
-	s.extend()
 	if s.beat != nil {
 		s.beat.Reset(s.interval)
 	}
-	return s.ResponseWriter.Write(p)
+	err = s.within(func() error {
+		n, err = s.ResponseWriter.Write(p)
+		return err
+	})
+	return n, err
 }
 
 func (s *stream) Flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin(http.StatusOK)
-	s.conn.Flush()
+	s.within(s.conn.Flush)
 }
 
 func (s *stream) ping() {
@@ -71,14 +84,18 @@ func (s *stream) ping() {
 	if s.ended {
 		return
 	}
-	s.extend()
-	if _, err := s.ResponseWriter.Write([]byte(": ping\n\n")); err != nil || s.conn.Flush() != nil {
-		return // the client is gone, and the request's context ends
+	err := s.within(func() error {
+		if _, err := s.ResponseWriter.Write([]byte(": ping\n\n")); err != nil {
+			return err
+		}
+		return s.conn.Flush()
+	})
+	if err == nil { // else the client is gone, and the request's context ends
+		s.beat.Reset(s.interval)
 	}
-	s.beat.Reset(s.interval)
 }
 
-// end stops the heartbeat. Afterwards nothing touches the connection.
+// end stops the heartbeat and leaves the server time to write the rest. Afterwards nothing here touches the connection.
 func (s *stream) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,4 +103,5 @@ func (s *stream) end() {
 	if s.beat != nil {
 		s.beat.Stop()
 	}
+	s.conn.SetWriteDeadline(time.Now().Add(ioTimeout))
 }
