@@ -124,7 +124,7 @@ func toolsTables() (string, error) {
 	}
 	var b strings.Builder
 	for _, set := range tools.Catalog() {
-		fmt.Fprintf(&b, "#### `%s`\n\n%s\n\n| Tool | What it does | Effect | Required | On by default |\n|---|---|---|---|---|\n", set.Name, set.Doc)
+		fmt.Fprintf(&b, "#### `%s`\n\n%s\n\n| Tool | What it does | Effect | Role action | Required | On by default |\n|---|---|---|---|---|---|\n", set.Name, set.Doc)
 		for _, t := range bySet[set.Name] {
 			var schema struct{ Required []string }
 			if err := json.Unmarshal(t.InputSchema, &schema); err != nil {
@@ -138,7 +138,11 @@ func toolsTables() (string, error) {
 			if t.Hidden != "" {
 				on = "no"
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", t.Name, cell(firstSentence(t.Description)), t.Effect, strings.Join(required, ", "), on)
+			action := ""
+			if t.Action != "" {
+				action = "`" + t.Action + "`"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", t.Name, cell(firstSentence(t.Description)), t.Effect, action, strings.Join(required, ", "), on)
 		}
 		b.WriteString("\n")
 	}

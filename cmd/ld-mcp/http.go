@@ -101,7 +101,7 @@ func serveHTTP(ctx context.Context, ln net.Listener, h http.Handler, closeStream
 		log.Warn("calls in progress were cut off", "error", err)
 		srv.Close()
 	}
-	<-failed
+	_ = <-failed
 	return nil
 }
 
@@ -202,7 +202,7 @@ func (g *gateway) streaming(h http.Handler) http.Handler {
 			}
 			ctx, cancel := context.WithCancel(r.Context())
 			defer cancel()
-			defer context.AfterFunc(g.closing, cancel)()
+			defer context.AfterFunc(g.closing, cancel)() //nolint:contextcheck // g.closing is the server's own end
 			r = r.WithContext(ctx)
 		}
 		s := newStream(w, g.heartbeat)

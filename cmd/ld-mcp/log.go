@@ -21,7 +21,7 @@ func (a *app) newLogger(command string) *slog.Logger {
 	}
 	out := masked{a.stderr, a.secrets}
 	if a.LogFormat == "text" || a.LogFormat == "auto" && a.isTerminal(a.stderr) {
-		return slog.New(tint.NewHandler(out, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !a.colours(a.stderr)}))
+		return slog.New(tint.NewTextHandler(out, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !a.colours(a.stderr)}))
 	}
 	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level}))
 }

@@ -75,7 +75,7 @@ func (s *stream) Flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin(http.StatusOK)
-	s.within(s.conn.Flush)
+	_ = s.within(s.conn.Flush) // a client that is gone ends the request by its context
 }
 
 func (s *stream) ping() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,7 +92,7 @@ func TestFindToken(t *testing.T) {
 			t.Errorf("%v: %s, %q, %v, %v", c.environment, got.Variable, string(token), got.Ignored, err)
 		}
 	}
-	if _, err := findToken(getenvOf(nil), new(secrets)); err != errNoToken {
+	if _, err := findToken(getenvOf(nil), new(secrets)); !errors.Is(err, errNoToken) {
 		t.Errorf("no token: %v", err)
 	}
 	for _, path := range []string{filepath.Join(t.TempDir(), "missing"), t.TempDir(), "${TOKEN_FILE}"} {
