@@ -101,7 +101,9 @@ func serveHTTP(ctx context.Context, ln net.Listener, h http.Handler, closeStream
 		log.Warn("calls in progress were cut off", "error", err)
 		srv.Close()
 	}
-	_ = <-failed
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		log.Warn("the HTTP server stopped", "error", err)
+	}
 	return nil
 }
 
