@@ -146,10 +146,12 @@ func decode[T any](c *Client, k call, resp *http.Response) (*T, error) {
 	if resp.StatusCode == http.StatusNoContent || reflect.TypeFor[T]() == reflect.TypeFor[struct{}]() {
 		return out, nil
 	}
-	body := &io.LimitedReader{R: resp.Body, N: maxBody}
-	err := json.NewDecoder(body).Decode(out)
+	source := &watched{r: resp.Body}
+	body := &io.LimitedReader{R: source, N: maxBody}
+	d := json.NewDecoder(body)
+	d.UseNumber() // values of clauses may be larger than a float64 holds
+	err := d.Decode(out)
 	var mistyped *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
 	fail := func(message string) error {
 		return &TransportError{Method: k.method, Path: k.path.escaped, Message: message, Unsure: k.writes, Err: err}
 	}
@@ -157,10 +159,12 @@ func decode[T any](c *Client, k call, resp *http.Response) (*T, error) {
 	case err == nil, errors.As(err, &mistyped) && mistyped.Field != "":
 	case body.N <= 0:
 		return nil, fail(fmt.Sprintf("the reply from %s is larger than %d MB; ask for less at once", c.base.Host, maxBody>>20))
-	case errors.As(err, &syntax), errors.As(err, &mistyped):
-		return nil, fail(fmt.Sprintf("the reply from %s is not LaunchDarkly's (%s); check --base-url and any proxy in between", c.base.Host, contentOf(resp)))
-	default:
+	case source.failed != nil:
+		return nil, c.noReply(k, source.failed, k.writes)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, c.noReply(k, err, k.writes)
+	default:
+		return nil, fail(fmt.Sprintf("the reply from %s is not LaunchDarkly's (%s); check --base-url and any proxy in between", c.base.Host, contentOf(resp)))
 	}
 	if v, ok := any(out).(checked); ok {
 		if what := v.missing(); what != "" {
@@ -168,6 +172,20 @@ func decode[T any](c *Client, k call, resp *http.Response) (*T, error) {
 		}
 	}
 	return out, nil
+}
+
+// watched remembers why reading a body failed, to tell a lost connection from a bad reply.
+type watched struct {
+	r      io.Reader
+	failed error
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.failed = err
+	}
+	return n, err
 }
 
 func contentOf(resp *http.Response) string {
@@ -186,7 +204,7 @@ func (c *Client) failure(k call, resp *http.Response) error {
 	var said struct {
 		Code, Message, ID string
 	}
-	text := strings.Join(strings.Fields(htmlTag.ReplaceAllString(string(data), " ")), " ")
+	text := c.mask(strings.Join(strings.Fields(htmlTag.ReplaceAllString(string(data), " ")), " ")) // before it is cut
 	if err := json.Unmarshal(data, &said); (err == nil || said.Message != "") && said.Message+said.Code != "" {
 		e.Code, e.Message, e.ID = said.Code, said.Message, said.ID
 	} else if resp.StatusCode >= 300 && resp.StatusCode < 400 {

@@ -65,6 +65,11 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, globs := range [][]string{cfg.Scope.Projects, cfg.Scope.Environments} {
+		if err := CheckGlobs(globs); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "ld-mcp"
 	}

@@ -13,9 +13,9 @@ type Environment struct {
 	Key               string   `json:"key"`
 	Name              string   `json:"name"`
 	Tags              []string `json:"tags"`
-	Critical          bool     `json:"critical"`
-	RequireComments   bool     `json:"requireComments"`
-	ConfirmChanges    bool     `json:"confirmChanges"`
+	Critical          Mark     `json:"critical"`
+	RequireComments   Mark     `json:"requireComments"`
+	ConfirmChanges    Mark     `json:"confirmChanges"`
 	SecureMode        bool     `json:"secureMode"`
 	DefaultTTL        int      `json:"defaultTtl"` // minutes
 	ApprovalSettings  Approval `json:"approvalSettings"`
@@ -24,6 +24,19 @@ type Environment struct {
 		AIConfig Approval `json:"aiconfig"`
 	} `json:"resourceApprovalSettings"`
 }
+
+// Mark is a safety setting of an environment. It is off only where LaunchDarkly
+// says false: one that is absent or not understood counts as on.
+type Mark struct{ off bool }
+
+// UnmarshalJSON reads false as off and anything else as on.
+func (m *Mark) UnmarshalJSON(b []byte) error {
+	m.off = string(b) == "false"
+	return nil
+}
+
+// On reports whether the setting is on.
+func (m Mark) On() bool { return !m.off }
 
 func (e *Environment) missing() string {
 	if e.Key == "" {

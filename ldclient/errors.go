@@ -69,8 +69,8 @@ func IsApprovalRequired(err error) bool {
 	return ok && (e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusForbidden) && approval.MatchString(e.Message)
 }
 
-// isLock reports whether a change lost a race with another one, so that it was not carried out.
-func isLock(err error) bool {
+// IsLock reports whether a change lost a race with another one, so that it was not carried out.
+func IsLock(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Status == http.StatusConflict && e.Code == "optimistic_locking_error"
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/url"
 	"strings"
-	"time"
 )
 
 // FlagsService reads and changes feature flags.
@@ -80,18 +79,17 @@ type CustomProperty struct {
 
 // FlagConfig is a flag's targeting in one environment. Variations are indexes into the flag's list.
 type FlagConfig struct {
-	On                     bool           `json:"on"`
-	Version                int            `json:"version"`
-	LastModified           Millis         `json:"lastModified"`
-	Targets                []FlagTarget   `json:"targets"`        // kind user
-	ContextTargets         []FlagTarget   `json:"contextTargets"` // other kinds, and empty placeholders of kind user
-	Rules                  []Rule         `json:"rules"`
-	Fallthrough            RuleServe      `json:"fallthrough"`
-	OffVariation           *int           `json:"offVariation"` // nil where none is set
-	Prerequisites          []Prerequisite `json:"prerequisites"`
-	TrackEvents            bool           `json:"trackEvents"`
-	TrackEventsFallthrough bool           `json:"trackEventsFallthrough"`
-	Summary                FlagSummary    `json:"_summary"`
+	On             bool           `json:"on"`
+	Version        int            `json:"version"`
+	LastModified   Millis         `json:"lastModified"`
+	Targets        []FlagTarget   `json:"targets"`        // kind user
+	ContextTargets []FlagTarget   `json:"contextTargets"` // other kinds, and empty placeholders of kind user
+	Rules          []Rule         `json:"rules"`
+	Fallthrough    RuleServe      `json:"fallthrough"`
+	OffVariation   *int           `json:"offVariation"` // nil where none is set
+	Prerequisites  []Prerequisite `json:"prerequisites"`
+	TrackEvents    bool           `json:"trackEvents"`
+	Summary        FlagSummary    `json:"_summary"`
 }
 
 // FlagSummary is what a list tells of a flag's targeting.
@@ -103,7 +101,6 @@ type FlagSummary struct {
 // VariationSummary is how much of a flag's targeting leads to one variation.
 type VariationSummary struct {
 	Rules          int  `json:"rules"`
-	NullRules      int  `json:"nullRules"`
 	Targets        int  `json:"targets"`
 	ContextTargets int  `json:"contextTargets"`
 	IsFallthrough  bool `json:"isFallthrough"`
@@ -122,6 +119,11 @@ type FlagTarget struct {
 type RuleServe struct {
 	Variation *int     `json:"variation"`
 	Rollout   *Rollout `json:"rollout"`
+}
+
+// InExperiment reports whether an experiment runs on what a rule gives, which must then not be edited.
+func (s RuleServe) InExperiment() bool {
+	return s.Rollout != nil && len(s.Rollout.ExperimentAllocation) > 0 && string(s.Rollout.ExperimentAllocation) != "null"
 }
 
 // Rollout divides contexts over variations.
@@ -166,8 +168,7 @@ type Prerequisite struct {
 
 // FlagStatus is a flag's lifecycle in one environment.
 type FlagStatus struct {
-	Name          string    `json:"name"`          // new, active, launched or inactive
-	LastRequested time.Time `json:"lastRequested"` // zero for never
+	Name string `json:"name"` // new, active, launched or inactive
 }
 
 // ListFlags are the filters of a list of flags.

@@ -7,16 +7,13 @@ type IdentityService service
 
 // Caller is what LaunchDarkly knows of the token in use.
 type Caller struct {
-	AccountID       string   `json:"accountId"`
-	AuthKind        string   `json:"authKind"`
-	TokenKind       string   `json:"tokenKind"`
-	TokenID         string   `json:"tokenId"`
-	TokenName       string   `json:"tokenName"`
-	MemberID        string   `json:"memberId"`
-	ServiceToken    bool     `json:"serviceToken"`
-	Scopes          []string `json:"scopes"`
-	ProjectName     string   `json:"projectName"`
-	EnvironmentName string   `json:"environmentName"`
+	AccountID    string   `json:"accountId"`
+	AuthKind     string   `json:"authKind"`
+	TokenID      string   `json:"tokenId"`
+	TokenName    string   `json:"tokenName"`
+	MemberID     string   `json:"memberId"`
+	ServiceToken bool     `json:"serviceToken"`
+	Scopes       []string `json:"scopes"`
 }
 
 func (c *Caller) missing() string {

@@ -21,17 +21,12 @@ type Patch struct {
 	Comment      string
 	Instructions []Instruction
 	DryRun       bool // validate and answer what would be, without writing
-	// IgnoreConflicts carries the patch out although scheduled changes or approval requests that wait would break.
-	IgnoreConflicts bool
 }
 
 func (p Patch) query() url.Values {
 	q := url.Values{}
 	if p.DryRun {
 		q.Set("dryRun", "true")
-	}
-	if p.IgnoreConflicts {
-		q.Set("ignoreConflicts", "true")
 	}
 	return q
 }
@@ -51,18 +46,15 @@ var repeatable = []string{
 	"addTags", "removeTags", "updateName", "updateDescription",
 }
 
-// patch sends a semantic patch. A lost race (409 optimistic_locking_error) was
-// not carried out; it is retried once where carrying the patch out on the newer
-// state means the same.
+// Repeatable reports whether carrying the instructions out twice is the same as once.
+func Repeatable(instructions []Instruction) bool {
+	return !slices.ContainsFunc(instructions, func(i Instruction) bool { return !slices.Contains(repeatable, i.Kind()) })
+}
+
+// patch sends a semantic patch.
 func patch[T any](ctx context.Context, c *Client, at Target, p apiPath, in Patch) (*T, error) {
-	k := call{method: http.MethodPatch, at: at, path: p, query: in.query(), body: in.body(at.Environment),
-		contentType: semanticPatch, writes: !in.DryRun}
-	out, err := do[T](ctx, c, k)
-	again := !slices.ContainsFunc(in.Instructions, func(i Instruction) bool { return !slices.Contains(repeatable, i.Kind()) })
-	if isLock(err) && again {
-		return do[T](ctx, c, k)
-	}
-	return out, err
+	return do[T](ctx, c, call{method: http.MethodPatch, at: at, path: p, query: in.query(), body: in.body(at.Environment),
+		contentType: semanticPatch, writes: !in.DryRun})
 }
 
 // TurnFlagOn turns a flag's targeting on in one environment.

@@ -13,6 +13,8 @@ type apiPath struct {
 	err     error
 }
 
+const maxKey = 512 // bytes; LaunchDarkly's own keys end at 256
+
 // free marks a path segment that may hold any printable text, such as a context key.
 type free string
 
@@ -56,6 +58,8 @@ func CheckKey(s string) error {
 
 func checkFree(s string) error {
 	switch {
+	case len(s) > maxKey:
+		return fmt.Errorf("a key of %d bytes is too long; keys have at most %d", len(s), maxKey)
 	case s == "":
 		return fmt.Errorf("a key is empty; give the key of the resource that is meant")
 	case strings.Trim(s, ".") == "":

@@ -10,10 +10,9 @@ type ProjectsService service
 
 // Project is one project.
 type Project struct {
-	Key          string             `json:"key"`
-	Name         string             `json:"name"`
-	Tags         []string           `json:"tags"`
-	Environments *Page[Environment] `json:"environments"` // nil unless asked for
+	Key  string   `json:"key"`
+	Name string   `json:"name"`
+	Tags []string `json:"tags"`
 }
 
 func (p *Project) missing() string {
@@ -26,25 +25,17 @@ func (p *Project) missing() string {
 // ListProjects are the filters of a list of projects.
 type ListProjects struct {
 	Paging
-	Query string   // part of a key or name
-	Keys  []string // any of them
+	Query string // part of a key or name
 }
 
 // List returns one page of the projects that the token may see, without their environments.
 func (s *ProjectsService) List(ctx context.Context, o ListProjects) (*Page[Project], error) {
 	q := o.Paging.query()
-	var filter []string
 	if o.Query != "" {
 		if strings.ContainsAny(o.Query, flagFilterReserved) {
 			return nil, &InvalidError{Message: "a filter may not hold any of , + and :"}
 		}
-		filter = append(filter, "query:"+o.Query)
-	}
-	if len(o.Keys) > 0 {
-		filter = append(filter, "keys:"+strings.Join(o.Keys, "|"))
-	}
-	if len(filter) > 0 {
-		q.Set("filter", strings.Join(filter, ","))
+		q.Set("filter", "query:"+o.Query)
 	}
 	return get[Page[Project]](ctx, s.c, Target{}, path("projects"), q)
 }

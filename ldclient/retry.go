@@ -82,7 +82,6 @@ type RateLimit struct {
 	RouteLimit, RouteRemaining   int // per 10 s, the latest reply's route
 	Reset                        time.Time
 	ServerTime                   time.Time // the reply's Date header
-	Seen                         time.Time // when the reply came, by our clock
 }
 
 // gate bounds requests in flight and holds them back once the account's window is used up.
@@ -138,7 +137,6 @@ func (g gate) observe(resp *http.Response) {
 	rate := RateLimit{
 		GlobalLimit: number("X-Ratelimit-Global-Limit"), GlobalRemaining: number("X-Ratelimit-Global-Remaining"),
 		RouteLimit: number("X-Ratelimit-Route-Limit"), RouteRemaining: number("X-Ratelimit-Route-Remaining"),
-		Seen: time.Now(),
 	}
 	if ms, err := strconv.ParseInt(resp.Header.Get("X-Ratelimit-Reset"), 10, 64); err == nil {
 		rate.Reset = time.UnixMilli(ms)

@@ -80,6 +80,16 @@ func (s Scope) Check(t Target, writes bool) error {
 	return nil
 }
 
+// CheckGlobs says which of the globs cannot be read, nil if all can.
+func CheckGlobs(globs []string) error {
+	for _, g := range globs {
+		if _, err := glob.Match(g, ""); err != nil {
+			return fmt.Errorf("%q is not a glob; write a key, or a part of one with *", g)
+		}
+	}
+	return nil
+}
+
 // MatchAny reports whether s matches one of the globs, or there are none.
 func MatchAny(globs []string, s string) bool {
 	for _, g := range globs {

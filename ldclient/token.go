@@ -38,7 +38,7 @@ func (t Token) MarshalJSON() ([]byte, error) { return json.Marshal(t.String()) }
 func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // secret matches SDK keys, mobile keys, access tokens and Relay Proxy keys: a prefix and a UUID, or a long run of hex digits.
-var secret = regexp.MustCompile(`(?i)\b(sdk|mob|api|rel)-(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{20,})`)
+var secret = regexp.MustCompile(`(?i)(sdk|mob|api|rel)-(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{20,})`)
 
 // Mask replaces whatever in s has the shape of a LaunchDarkly secret.
 func Mask(s string) string {

@@ -47,8 +47,11 @@ func (c *call) bind(in any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(b, in); err != nil {
-		return badf("the arguments do not fit: %v", err)
+	var mistyped *json.UnmarshalTypeError
+	if err := json.Unmarshal(b, in); errors.As(err, &mistyped) {
+		return badf("%s: %s is out of range", mistyped.Field, mistyped.Value)
+	} else if err != nil {
+		return err
 	}
 	return nil
 }
@@ -67,7 +70,7 @@ func arguments(c *call) (map[string]any, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	if err := d.Decode(&args); err != nil {
-		return nil, badf("the arguments must be a JSON object, such as {%q: …}", c.tool.fields[0].name)
+		return nil, badf(`the arguments must be a JSON object, such as {"projectKey": "…"}`)
 	}
 	if args == nil {
 		args = map[string]any{}
@@ -125,7 +128,11 @@ func (s *Server) fill(t *served, args map[string]any) {
 		if v, ok := args[f.name]; ok && v != "" {
 			continue
 		}
-		switch v := s.configured(f.name); {
+		if strings.HasSuffix(f.name, "Key") { // an empty key is none
+			delete(args, f.name)
+		}
+		switch v := s.configured(f); {
+		case f.fallback == "-":
 		case v != "":
 			args[f.name] = v
 		case f.fallback != "":
@@ -140,28 +147,31 @@ func (s *Server) fill(t *served, args map[string]any) {
 	}
 }
 
-func (s *Server) configured(name string) string {
-	switch name {
-	case "projectKey":
+// configured is the operator's stand-in for an argument; "-" as its default tag says that it wants none.
+func (s *Server) configured(f field) string {
+	switch {
+	case f.fallback == "-":
+	case f.name == "projectKey":
 		return s.opts.Project
-	case "environmentKey":
+	case f.name == "environmentKey":
 		return s.opts.Environment
 	}
 	return ""
 }
 
 // unquote undoes the quoting that models add where s wants something else than
-// a string ("10", "true", "[…]"), and wraps a single value where s wants an array.
+// a string ("10", "true", "[…]") or leave out where it wants one, and wraps a
+// single value where s wants an array.
 func unquote(s *jsonschema.Schema, v any) any {
-	if text, ok := v.(string); ok && s.Type != "string" && s.Type != "" {
-		var plain any
-		d := json.NewDecoder(strings.NewReader(text))
-		d.UseNumber()
-		if d.Decode(&plain) == nil && !d.More() {
-			v = plain
-		}
+	if text, ok := v.(string); ok {
+		v = unquoted(s, text)
 	}
 	switch s.Type {
+	case "string":
+		switch v.(type) {
+		case json.Number, bool:
+			return fmt.Sprint(v)
+		}
 	case "integer":
 		if n, ok := v.(json.Number); ok {
 			if r, ok := new(big.Rat).SetString(n.String()); ok && r.IsInt() && r.Num().IsInt64() {
@@ -171,8 +181,7 @@ func unquote(s *jsonschema.Schema, v any) any {
 	case "array":
 		list, ok := v.([]any)
 		if !ok {
-			_, object := v.(map[string]any)
-			if v == nil || object != (s.Items.Type == "object") {
+			if _, object := v.(map[string]any); v == nil || object != (s.Items.Type == "object") {
 				return v
 			}
 			list = []any{v}
@@ -200,6 +209,31 @@ func unquote(s *jsonschema.Schema, v any) any {
 	return v
 }
 
+// unquoted decodes text where it holds JSON of the type that s wants, and leaves it as it is elsewhere.
+func unquoted(s *jsonschema.Schema, text string) any {
+	var plain any
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if d.Decode(&plain) != nil || d.More() {
+		return text
+	}
+	fits := false
+	switch plain.(type) {
+	case json.Number:
+		fits = s.Type == "integer" || s.Type == "number"
+	case bool:
+		fits = s.Type == "boolean"
+	case []any:
+		fits = s.Type == "array"
+	case map[string]any:
+		fits = s.Type == "object" || s.Type == "array" && s.Items.Type == "object"
+	}
+	if fits {
+		return plain
+	}
+	return text
+}
+
 // strict is reflector with what is really accepted of a scalar.
 func strict(t reflect.Type) *jsonschema.Schema {
 	r := reflector
@@ -216,9 +250,7 @@ func strict(t reflect.Type) *jsonschema.Schema {
 
 // compile prepares a tool's argument check, at its first call.
 func (t *served) compile() *validator.Schema {
-	s := strict(t.in)
-	s.Required = t.schema.Required
-	doc, err := validator.UnmarshalJSON(bytes.NewReader(mustJSON(s)))
+	doc, err := validator.UnmarshalJSON(bytes.NewReader(mustJSON(t.schema)))
 	if err != nil {
 		panic(err)
 	}
@@ -263,7 +295,7 @@ func complaints(e *validator.ValidationError, s *jsonschema.Schema, says *[]stri
 			complaints(cause, s, says)
 		}
 	case *kind.AdditionalProperties:
-		known := "none"
+		known := ""
 		if in := within(s, e.InstanceLocation); in != nil && in.Properties != nil {
 			var names []string
 			for p := range in.Properties.KeysFromOldest() {
@@ -271,10 +303,18 @@ func complaints(e *validator.ValidationError, s *jsonschema.Schema, says *[]stri
 			}
 			known = strings.Join(names, ", ")
 		}
+		if known == "" {
+			say("no argument %s; it takes none", strings.Join(k.Properties, ", "))
+			return
+		}
 		say("no argument %s; there are %s", strings.Join(k.Properties, ", "), known)
 	case *kind.Required:
 		say("missing %s", strings.Join(k.Missing, ", "))
 	case *kind.Type:
+		if len(k.Want) == 1 && k.Want[0] == "integer" && k.Got == "number" {
+			say("must be a whole number")
+			return
+		}
 		say("must be %s, got %s", article(strings.Join(k.Want, " or ")), article(k.Got))
 	case *kind.AnyOf, *kind.OneOf:
 		say("must be a string, a number or true or false")
@@ -285,9 +325,9 @@ func complaints(e *validator.ValidationError, s *jsonschema.Schema, says *[]stri
 		}
 		say("must be one of %s", strings.Join(want, ", "))
 	case *kind.Minimum:
-		say("must be at least %s, got %s", k.Want.RatString(), k.Got.RatString())
+		say("must be at least %s, got %s", decimal(k.Want), decimal(k.Got))
 	case *kind.Maximum:
-		say("must be at most %s, got %s", k.Want.RatString(), k.Got.RatString())
+		say("must be at most %s, got %s", decimal(k.Want), decimal(k.Got))
 	case *kind.MinItems:
 		say("must hold at least %d, got %d", k.Want, k.Got)
 	case *kind.MaxItems:
@@ -295,6 +335,11 @@ func complaints(e *validator.ValidationError, s *jsonschema.Schema, says *[]stri
 	default:
 		say("%s", e.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
 	}
+}
+
+func decimal(r *big.Rat) string {
+	f, _ := r.Float64()
+	return number(f)
 }
 
 // within follows a location down a schema.

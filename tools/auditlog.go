@@ -1,9 +1,11 @@
 package tools
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -61,9 +63,10 @@ func auditRowOf(e ldclient.AuditEntry) auditRow {
 
 // auditPage is part of the audit log, newest first.
 type auditPage struct {
-	Items []auditRow `json:"items"`
-	Next  string     `json:"nextCursor,omitempty" doc:"Pass as cursor for older entries"`
-	Note  string     `json:"note,omitempty"`
+	Items []auditRow  `json:"items"`
+	Next  string      `json:"nextCursor,omitempty" doc:"Pass as cursor for older entries"`
+	Note  string      `json:"note,omitempty"`
+	from  auditCursor // where this page begins
 	dates []ldclient.Millis
 }
 
@@ -71,12 +74,12 @@ type auditPage struct {
 func (p auditPage) shorten(items int) (any, int) {
 	had := len(p.Items)
 	if items < had {
-		var at auditCursor
+		at := p.from
 		for i := range items {
 			at.pass(p.dates[i], p.Items[i].ID)
 		}
 		p.Items, p.Next = p.Items[:items], at.String()
-		p.Note = fmt.Sprintf("Cut from %d items to fit; go on with nextCursor.", had)
+		p.Note = strings.TrimSpace(fmt.Sprintf("%s Cut from %d items to fit; go on with nextCursor.", p.Note, had))
 	}
 	return p, had
 }
@@ -93,7 +96,7 @@ func (c *auditCursor) pass(at ldclient.Millis, id string) {
 	if at != c.at {
 		c.shown = nil
 	}
-	c.at, c.shown = at, append(c.shown, id)
+	c.at, c.shown = at, append(slices.Clone(c.shown), id)
 }
 
 func (c auditCursor) String() string {
@@ -123,7 +126,7 @@ var queryAuditLog = read(Spec{
 	Doc: "Search the audit log, newest first: who changed what, when and why. Narrow it by project, environment, flag or segment, action, person and time.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	Project     string   `json:"projectKey,omitempty" alias:"project" doc:"Project key"`
-	Environment string   `json:"environmentKey,omitempty" alias:"env,environment" doc:"Environment key; all of the project if not given"`
+	Environment string   `json:"environmentKey,omitempty" alias:"env,environment" default:"-" doc:"Environment key; all of the project if not given"`
 	Flag        string   `json:"flagKey,omitempty" alias:"flag" doc:"Flag key"`
 	Segment     string   `json:"segmentKey,omitempty" alias:"segment" doc:"Segment key"`
 	Actions     []string `json:"actions,omitempty" alias:"action" doc:"Role actions, such as updateOn or updateRules"`
@@ -171,7 +174,7 @@ type auditWalk struct {
 }
 
 func (w auditWalk) collect(ctx context.Context) (auditPage, error) {
-	out := auditPage{Items: []auditRow{}}
+	out := auditPage{Items: []auditRow{}, from: w.at}
 	for range maxAuditPages {
 		if w.at.at > 0 {
 			w.query.Before = w.at.at + 1 // exclusive: entries of that very ms come again and are dropped
@@ -201,13 +204,13 @@ func (w auditWalk) collect(ctx context.Context) (auditPage, error) {
 		}
 		more := got.Links.Next != nil || len(got.Items) == w.query.Limit
 		switch {
-		case !more:
+		case !more, len(got.Items) == 0:
 			return out, nil
 		case len(out.Items) == w.limit:
 			out.Next = w.at.String()
 			return out, nil
 		case fresh == 0: // a full page of one ms, all shown: the API offers no way to the rest of it
-			out.Note = "More than 20 entries share one millisecond; some of them may be missing."
+			out.Note = "20 entries or more share one millisecond; LaunchDarkly does not show what is beyond 20."
 			w.at = auditCursor{at: w.at.at - 1}
 		}
 	}
@@ -217,6 +220,9 @@ func (w auditWalk) collect(ctx context.Context) (auditPage, error) {
 }
 
 func (w auditWalk) matches(e ldclient.AuditEntry) bool {
+	if entryInScope(w.ld.Scope(), &e) != nil { // the scope's globs say more than specifiers can
+		return false
+	}
 	if w.member == "" {
 		return true
 	}
@@ -252,6 +258,7 @@ func auditResources(scope ldclient.Scope, project, environment, flag, segment st
 			envs = []string{"*"}
 		}
 	}
+	in, envs = asSpecifiers(in), asSpecifiers(envs)
 	var out []string
 	for _, p := range in {
 		if environment+flag+segment == "" {
@@ -274,6 +281,16 @@ func auditResources(scope ldclient.Scope, project, environment, flag, segment st
 	return out, nil
 }
 
+// asSpecifiers replaces globs that specifiers cannot express by one that allows more.
+func asSpecifiers(globs []string) []string {
+	for _, g := range globs {
+		if strings.ContainsAny(g, `?[\`) {
+			return []string{"*"}
+		}
+	}
+	return globs
+}
+
 // everyResource names every kind of resource in a project and its environments:
 // LaunchDarkly's specifiers have no form for "everything below".
 func everyResource(project string, envs []string) []string {
@@ -292,7 +309,7 @@ func instant(name, s string) (ldclient.Millis, error) {
 	if s == "" {
 		return 0, nil
 	}
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 0 {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n >= 1e9 { // less is a year or a date, not a time
 		if n < 1e11 { // ten digits are seconds
 			n *= 1000
 		}
@@ -319,7 +336,20 @@ type auditDetail struct {
 	auditRow
 	Text    string      `json:"text,omitempty" doc:"LaunchDarkly's own description"`
 	Changes []fieldDiff `json:"changes,omitempty" doc:"what differs between before and after"`
-	More    int         `json:"moreChanges,omitempty"`
+	Count   int         `json:"changesCount"`
+	Next    int         `json:"nextChangesOffset,omitempty" doc:"Set when there are more changes"`
+	Note    string      `json:"note,omitempty"`
+	offset  int
+}
+
+// shorten keeps the first changes.
+func (d auditDetail) shorten(items int) (any, int) {
+	had := len(d.Changes)
+	if items < had {
+		d.Changes, d.Next = d.Changes[:items], d.offset+items
+		d.Text = short(d.Text, 200)
+	}
+	return d, had
 }
 
 type fieldDiff struct {
@@ -332,19 +362,28 @@ var getAuditLogEntry = read(Spec{
 	Name: "get-audit-log-entry", Title: "Get an audit log entry",
 	Doc: "Read one entry of the audit log with what it changed, before and after. Take the id from query-audit-log.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
-	ID string `json:"id" alias:"_id,entryId,auditLogEntryId" doc:"_id of the entry"`
+	ID     string `json:"id" alias:"_id,entryId,auditLogEntryId" doc:"_id of the entry"`
+	Offset int    `json:"changesOffset,omitempty" jsonschema:"minimum=0,maximum=100000" doc:"Changes to skip; a reply shows fifty"`
 }) (auditDetail, error) {
 	e, err := ld.AuditLog.Get(ctx, in.ID)
 	if err != nil {
 		return auditDetail{}, err
 	}
-	d := auditDetail{auditRow: auditRowOf(*e), Text: short(e.Text, 2000)}
+	d := auditDetail{auditRow: auditRowOf(*e), Text: short(e.Text, 2000), offset: in.Offset}
 	if err := entryInScope(ld.Scope(), e); err != nil {
 		return auditDetail{}, err
 	}
-	d.Changes = diff("", decoded(e.Previous), decoded(e.Current))
-	d.More = max(0, len(d.Changes)-50)
-	d.Changes = d.Changes[:min(50, len(d.Changes))]
+	was, is := decoded(e.Previous), decoded(e.Current)
+	before, after := leaveOut(ld.Scope(), was), leaveOut(ld.Scope(), is)
+	if before || after {
+		d.Note = "Environments outside this server's scope are left out."
+	}
+	all := diff("", was, is)
+	d.Count = len(all)
+	d.Changes = all[min(in.Offset, len(all)):]
+	if len(d.Changes) > 50 {
+		d.Changes, d.Next = d.Changes[:50], in.Offset+50
+	}
 	return d, nil
 })
 
@@ -382,13 +421,29 @@ func entryInScope(scope ldclient.Scope, e *ldclient.AuditEntry) error {
 	return nil
 }
 
-// unseen are fields of an entity that change with every edit, or that hold secrets.
-var unseen = []string{"_links", "_access", "_site", "_version", "version", "lastModified", "lastModifiedDate", "sel", "salt", "generation",
-	"apiKey", "mobileKey", "secret", "token", "triggerURL", "fullKey", "_clientSecret", "config"}
+// leaveOut deletes from an entity what belongs to environments out of scope, and reports whether there was any.
+func leaveOut(scope ldclient.Scope, entity any) bool {
+	m, _ := entity.(map[string]any)
+	envs, _ := m["environments"].(map[string]any)
+	had := len(envs)
+	maps.DeleteFunc(envs, func(key string, _ any) bool { return !scope.AllowsEnvironment(key) })
+	return len(envs) < had
+}
 
+// unseen are fields of an entity that change with every edit, or that hold secrets.
+var unseen = []string{"_links", "_access", "_site", "_summary", "_environmentName", "_version", "version", "lastModified", "lastModifiedDate", "sel", "salt", "generation",
+	"apiKey", "mobileKey", "token", "triggerURL", "fullKey", "config"}
+
+func isUnseen(name string) bool {
+	return strings.Contains(fold(name), "secret") || slices.ContainsFunc(unseen, func(u string) bool { return fold(u) == fold(name) })
+}
+
+// decoded is raw as plain data, numbers as they were written; nil where there is none.
 func decoded(raw json.RawMessage) any {
 	var v any
-	if len(raw) == 0 || json.Unmarshal(raw, &v) != nil {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if d.Decode(&v) != nil {
 		return nil
 	}
 	return v
@@ -404,11 +459,14 @@ func diff(at string, before, after any) []fieldDiff {
 	if !bok && !aok {
 		b, bok = byID(before)
 		a, aok = byID(after)
+		if was, is := ids(before), ids(after); len(was) > 1 && !slices.Equal(was, is) && slices.Equal(slices.Sorted(slices.Values(was)), slices.Sorted(slices.Values(is))) {
+			return append([]fieldDiff{{at + " (order)", was, is}}, diff(at, b, a)...)
+		}
 	}
 	if bok && aok || bok && after == nil && at == "" || aok && before == nil && at == "" {
 		var out []fieldDiff
 		for _, k := range keysOfBoth(b, a) {
-			if !slices.Contains(unseen, k) {
+			if !isUnseen(k) {
 				out = append(out, diff(strings.TrimPrefix(at+"."+k, "."), b[k], a[k])...)
 			}
 		}
@@ -448,10 +506,23 @@ func byID(v any) (map[string]any, bool) {
 	return out, true
 }
 
+// ids lists the ids of the objects in a list, in order.
+func ids(v any) []string {
+	list, _ := v.([]any)
+	var out []string
+	for _, item := range list {
+		m, _ := item.(map[string]any)
+		if id, ok := m["_id"].(string); ok {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
 // briefly keeps a value of a diff short.
 func briefly(v any) any {
 	switch v := v.(type) {
-	case nil, bool, float64:
+	case nil, bool, json.Number:
 		return v
 	case string:
 		return short(v, 300)
@@ -470,7 +541,7 @@ func scrub(v any) any {
 	case map[string]any:
 		out := map[string]any{}
 		for k, inner := range v {
-			if !slices.Contains(unseen, k) {
+			if !isUnseen(k) {
 				out[k] = scrub(inner)
 			}
 		}

@@ -24,6 +24,9 @@ func explain(ctx context.Context, c *call, err error) string {
 	return clean(says)
 }
 
+// maxWords bounds what of somebody else's message is passed on, in characters.
+const maxWords = 400
+
 func sentence(ctx context.Context, c *call, err error) string {
 	var bad badArguments
 	var invalid *ldclient.InvalidError
@@ -32,7 +35,7 @@ func sentence(ctx context.Context, c *call, err error) string {
 	var transport *ldclient.TransportError
 	switch {
 	case errors.As(err, &bad):
-		return fmt.Sprintf("%s. Correct the arguments and call %s again.", upper(string(bad)), c.tool.Name)
+		return fmt.Sprintf("%s. Correct the arguments and call %s again.", short(upper(string(bad)), 2*maxWords), c.tool.Name)
 	case errors.As(err, &invalid):
 		return upper(invalid.Message) + "."
 	case errors.As(err, &scope):
@@ -40,15 +43,15 @@ func sentence(ctx context.Context, c *call, err error) string {
 	case errors.Is(err, ldclient.ErrReadOnly):
 		return "This server is read-only."
 	case errors.As(err, &api):
-		return fmt.Sprintf("%s. %s", strings.TrimRight(upper(api.Error()), "."), c.next(ctx, api))
+		return fmt.Sprintf("%s. %s", short(strings.TrimRight(upper(api.Error()), "."), maxWords), c.next(ctx, api))
 	case errors.As(err, &transport):
-		return fmt.Sprintf("%s. %s", upper(transport.Message), c.afterSilence(transport))
+		return fmt.Sprintf("%s. %s", short(upper(transport.Message), maxWords), c.afterSilence(transport))
 	case errors.Is(err, context.DeadlineExceeded):
 		return "The call took too long. Ask for less, or try again."
 	case errors.Is(err, context.Canceled):
 		return "The call was cancelled."
 	}
-	return upper(err.Error())
+	return short(upper(err.Error()), 4*maxWords)
 }
 
 // next is the one sentence on what to do about LaunchDarkly's answer.

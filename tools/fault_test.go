@@ -11,14 +11,14 @@ import (
 	"github.com/ld-mcp/ld-mcp/tools"
 )
 
-// failing answers 500 to every request whose path ends in suffix.
+// failing answers 500 to every request whose path holds part.
 type failing struct {
 	*sandbox.Account
-	suffix string
+	part string
 }
 
 func (f failing) RoundTrip(r *http.Request) (*http.Response, error) {
-	if strings.HasSuffix(r.URL.Path, f.suffix) {
+	if strings.Contains(r.URL.Path, f.part) {
 		return &http.Response{StatusCode: http.StatusInternalServerError, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
 			Body: io.NopCloser(strings.NewReader(`{"code":"internal_service_error","message":"it broke"}`))}, nil
 	}

@@ -2,7 +2,6 @@ package tools
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -121,7 +120,7 @@ func flagsByStatus(ctx context.Context, ld *ldclient.Client, project, want strin
 		return page[flagRow]{}, err
 	}
 	view := flagRowIn(o.Environment, status)
-	out := page[flagRow]{Items: []flagRow{}, offset: p.Offset}
+	out := page[flagRow]{Items: []flagRow{}}
 	seen := 0
 	for f, err := range ldclient.All(func(offset int) (*ldclient.Page[ldclient.Flag], error) {
 		o.Paging = ldclient.Paging{Limit: upstreamPage, Offset: offset}
@@ -140,7 +139,7 @@ func flagsByStatus(ctx context.Context, ld *ldclient.Client, project, want strin
 			out.NextOffset = p.Offset + p.Limit
 			return out, nil
 		}
-		out.Items = append(out.Items, view(f))
+		out.add(view(f), seen-1)
 	}
 	out.TotalCount = seen
 	return out, nil
@@ -177,10 +176,24 @@ type flagDetail struct {
 }
 
 type variationView struct {
-	ID          string          `json:"_id"`
-	Value       json.RawMessage `json:"value"`
-	Name        string          `json:"name,omitempty"`
-	Description string          `json:"description,omitempty"`
+	ID          string `json:"_id"`
+	Value       any    `json:"value"`
+	Cut         bool   `json:"valueIsCut,omitempty" doc:"value is only the beginning of it"`
+	Name        string `json:"name,omitempty"`
+	Description string `json:"description,omitempty"`
+}
+
+// lighten leaves of long values their beginning only.
+func (d flagDetail) lighten() (any, bool) {
+	d.Variations = slices.Clone(d.Variations)
+	for i, v := range d.Variations {
+		if text := string(mustJSON(v.Value)); len(text) > 200 {
+			d.Variations[i].Value, d.Variations[i].Cut = short(text, 200), true
+		}
+		d.Variations[i].Description = short(v.Description, 200)
+	}
+	d.Description = short(d.Description, 500)
+	return d, true
 }
 
 type prerequisiteView struct {
@@ -192,7 +205,7 @@ type targetView struct {
 	Variation   string   `json:"variation"`
 	ContextKind string   `json:"contextKind,omitempty" doc:"user if not given"`
 	Count       int      `json:"count"`
-	Values      []string `json:"values" doc:"the first ten"`
+	Values      []string `json:"values" doc:"ten of them"`
 }
 
 type ruleView struct {
@@ -214,15 +227,21 @@ type clauseView struct {
 	MoreValues  int    `json:"moreValues,omitempty" doc:"values left out here"`
 }
 
-// firstOf is how many of anything long a detail shows.
+// firstOf is how many of anything long a detail shows at once.
 const firstOf = 10
+
+// ten is up to firstOf of a list, from an offset on.
+func ten[T any](list []T, skip int) []T {
+	list = list[min(skip, len(list)):]
+	return list[:min(firstOf, len(list))]
+}
 
 var getFlag = read(Spec{
 	Name: "get-flag", Title: "Get a flag", Aliases: []string{"get-feature-flag"},
 	Doc: "Read one flag as it stands in one environment: variations, targets, rules with ids, default rule, off variation, prerequisites, version. Use it before changing the flag.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inFlagEnvironment
-	RulesOffset int `json:"rulesOffset,omitempty" jsonschema:"minimum=0" doc:"Rules to skip; a reply shows ten"`
+	longLists
 }) (flagDetail, error) {
 	f, c, err := flagIn(ctx, ld, in.target())
 	if err != nil {
@@ -231,19 +250,19 @@ var getFlag = read(Spec{
 	d := flagDetail{
 		Key: f.Key, Name: nameBeside(f.Key, f.Name), Description: f.Description, Kind: f.Kind, Environment: in.Environment,
 		On: c.On, Version: c.Version, LastModified: c.LastModified.String(), Serves: serving(f, c),
-		Targets: targetViews(f, c), Fallthrough: serves(f, c.Fallthrough),
+		Targets: targetViews(f, c, in.ValuesOffset), Fallthrough: serves(f, c.Fallthrough),
 		Temporary: f.Temporary, Tags: f.Tags, Maintainer: maintainer(f), Created: f.CreationDate.String(),
 		Archived: f.Archived, Deprecated: f.Deprecated, URL: pageURL(ld, in.target()),
 	}
 	for _, v := range f.Variations {
-		d.Variations = append(d.Variations, variationView{v.ID, v.Value, v.Name, v.Description})
+		d.Variations = append(d.Variations, variationView{ID: v.ID, Value: decoded(v.Value), Name: v.Name, Description: v.Description})
 	}
 	for _, p := range c.Prerequisites {
 		d.Prerequisites = append(d.Prerequisites, prerequisiteView{p.Key, p.Variation})
 	}
 	rules := c.Rules[min(in.RulesOffset, len(c.Rules)):]
 	for _, r := range rules[:min(firstOf, len(rules))] {
-		d.Rules = append(d.Rules, ruleOf(f, r))
+		d.Rules = append(d.Rules, ruleOf(f, r, in.ValuesOffset))
 	}
 	d.MoreRules = max(0, len(rules)-firstOf)
 	if c.OffVariation != nil {
@@ -262,7 +281,7 @@ var getFlag = read(Spec{
 		d.CustomProperties[key] = f.CustomProperties[key].Value
 	}
 	for _, s := range append([]ldclient.RuleServe{c.Fallthrough}, rulesServe(c.Rules)...) {
-		d.Experiment = d.Experiment || s.Rollout != nil && len(s.Rollout.ExperimentAllocation) > 0
+		d.Experiment = d.Experiment || s.InExperiment()
 	}
 	return d, nil
 })
@@ -308,7 +327,7 @@ func rulesServe(rules []ldclient.Rule) []ldclient.RuleServe {
 }
 
 // targetViews merges the two lists that LaunchDarkly keeps of individual targets.
-func targetViews(f *ldclient.Flag, c ldclient.FlagConfig) []targetView {
+func targetViews(f *ldclient.Flag, c ldclient.FlagConfig, skip int) []targetView {
 	var out []targetView
 	for _, t := range append(slices.Clone(c.Targets), c.ContextTargets...) {
 		if len(t.Values) == 0 { // a placeholder whose keys stand in targets
@@ -318,46 +337,48 @@ func targetViews(f *ldclient.Flag, c ldclient.FlagConfig) []targetView {
 		if kind == "user" {
 			kind = ""
 		}
-		out = append(out, targetView{label(f, t.Variation), kind, len(t.Values), t.Values[:min(firstOf, len(t.Values))]})
+		out = append(out, targetView{label(f, t.Variation), kind, len(t.Values), ten(t.Values, skip)})
 	}
 	return out
 }
 
-func ruleOf(f *ldclient.Flag, r ldclient.Rule) ruleView {
-	return ruleView{r.ID, r.Description, clauseViews(r.Clauses), serves(f, r.RuleServe), r.Disabled, r.TrackEvents}
+func ruleOf(f *ldclient.Flag, r ldclient.Rule, skip int) ruleView {
+	return ruleView{r.ID, r.Description, clauseViews(r.Clauses, skip), serves(f, r.RuleServe), r.Disabled, r.TrackEvents}
 }
 
-func clauseViews(clauses []ldclient.Clause) []clauseView {
+func clauseViews(clauses []ldclient.Clause, skip int) []clauseView {
 	out := make([]clauseView, len(clauses))
 	for i, c := range clauses {
 		kind := c.ContextKind
 		if kind == "user" {
 			kind = ""
 		}
-		out[i] = clauseView{c.ID, kind, c.Attribute, c.Op, c.Negate, c.Values[:min(firstOf, len(c.Values))], max(0, len(c.Values)-firstOf)}
+		out[i] = clauseView{c.ID, kind, c.Attribute, c.Op, c.Negate, ten(c.Values, skip), max(0, len(c.Values)-firstOf-skip)}
 	}
 	return out
 }
 
 // word writes one value of a clause for people.
 func word(v any) string {
-	if f, ok := v.(float64); ok {
-		return number(f)
+	return short(clean(fmt.Sprint(v)), 60)
+}
+
+// anyOf names the first few of some values.
+func anyOf(values []any) string {
+	var out []string
+	for _, v := range values[:min(5, len(values))] {
+		out = append(out, word(v))
 	}
-	return clean(fmt.Sprint(v))
+	if len(values) > 5 {
+		out = append(out, strconv.Itoa(len(values)-5)+" more")
+	}
+	return strings.Join(out, " or ")
 }
 
 // inWords says a rule's conditions in words.
 func inWords(clauses []ldclient.Clause) string {
 	var parts []string
 	for _, c := range clauses {
-		var values []string
-		for _, v := range c.Values[:min(3, len(c.Values))] {
-			values = append(values, word(v))
-		}
-		if len(c.Values) > 3 {
-			values = append(values, strconv.Itoa(len(c.Values)-3)+" more")
-		}
 		not := ""
 		if c.Negate {
 			not = "not "
@@ -367,9 +388,9 @@ func inWords(clauses []ldclient.Clause) string {
 			what = c.ContextKind + " " + what
 		}
 		if c.Op == "segmentMatch" {
-			parts = append(parts, not+"in segment "+strings.Join(values, " or "))
+			parts = append(parts, not+"in segment "+anyOf(c.Values))
 		} else {
-			parts = append(parts, fmt.Sprintf("%s %s%s %s", what, not, c.Op, strings.Join(values, " or ")))
+			parts = append(parts, fmt.Sprintf("%s %s%s %s", short(clean(what), 60), not, c.Op, anyOf(c.Values)))
 		}
 	}
 	return strings.Join(parts, " and ")

@@ -99,7 +99,7 @@ func TestBadTools(t *testing.T) {
 			return struct{}{}, ctx.Err()
 		}), "! The call took too long. Ask for less, or try again."},
 		"too much": {read(spec, func(context.Context, *ldclient.Client, struct{}) (any, error) { return strings.Repeat("x", 2000), nil }),
-			"! The reply would be 2002 bytes, and this server sends at most 1000. Ask for less: a smaller limit, a filter, or one thing at a time."},
+			"! The reply would be 2002 bytes, and this server sends at most 1000. Ask for less: a smaller limit, a filter, or one thing at a time; or read it in LaunchDarkly."},
 		"cannot be encoded": {read(spec, func(context.Context, *ldclient.Client, struct{}) (any, error) { return make(chan int), nil }),
 			"! json: unsupported type: chan int"},
 	} {
@@ -112,9 +112,9 @@ func TestBadTools(t *testing.T) {
 
 // TestPagesAreCutToFit: a list over the cap is a shorter page that says where to go on.
 func TestPagesAreCutToFit(t *testing.T) {
-	p := page[string]{Items: make([]string, 50), TotalCount: 80, NextOffset: 60, offset: 10}
-	for i := range p.Items {
-		p.Items[i] = strings.Repeat("x", 30)
+	p := page[string]{TotalCount: 80, NextOffset: 60}
+	for i := range 50 {
+		p.add(strings.Repeat("x", 30), 10+i)
 	}
 	text, err := encode(p, 1000)
 	var got page[string]
@@ -125,7 +125,9 @@ func TestPagesAreCutToFit(t *testing.T) {
 		t.Errorf("%d bytes, %d items, next %d, %q", len(text), len(got.Items), got.NextOffset, got.Note)
 	}
 	var large tooLarge
-	if _, err := encode(page[string]{Items: []string{strings.Repeat("x", 2000)}}, 1000); !errors.As(err, &large) {
+	var one page[string]
+	one.add(strings.Repeat("x", 2000), 0)
+	if _, err := encode(one, 1000); !errors.As(err, &large) {
 		t.Errorf("one item that does not fit: %v", err)
 	}
 }

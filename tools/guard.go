@@ -10,7 +10,6 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
@@ -32,6 +31,9 @@ func (r refusal) Error() string { return r.why }
 
 func refuse(format string, args ...any) error { return refusal{fmt.Sprintf(format, args...)} }
 
+// maxSays bounds what a person is asked to read, in characters.
+const maxSays = 1000
+
 // question is returned in place of a result when a person has to answer first.
 type question struct{ text, state string }
 
@@ -40,9 +42,9 @@ func (question) Error() string { return "a person has to confirm this" }
 // guard decides whether a call that writes may go on. It is the only place
 // where the operator's policy is read.
 type guard struct {
-	opts         *Options
-	seal         sealer
-	environments environments
+	opts  *Options
+	seal  sealer
+	spent spent
 }
 
 // mayWrite refuses whatever no argument could make right.
@@ -57,13 +59,13 @@ func (g *guard) mayWrite(c *call) error {
 // now. The scope was checked before planning; what is left is protection,
 // comment and confirmation.
 func (g *guard) check(ctx context.Context, c *call, p intent) error {
-	envs, err := g.environments.of(ctx, c.ld, c.target)
+	envs, err := touched(ctx, c.ld, c.target)
 	if err != nil {
 		return refuse("It could not be found out whether %s is protected, so the change was not made: %v.", c.target, err)
 	}
 	var protected []string
 	for _, e := range envs {
-		if e.RequireComments && strings.TrimSpace(c.given.Comment) == "" {
+		if e.RequireComments.On() && clean(c.given.Comment) == "" {
 			return refuse("Environment %s requires a comment with every change. Call %s again with comment saying why.", e.Key, c.tool.Name)
 		}
 		if why := g.protects(e); why != "" {
@@ -73,15 +75,16 @@ func (g *guard) check(ctx context.Context, c *call, p intent) error {
 	if g.opts.Confirm == ConfirmNever || len(protected) == 0 && c.tool.Effect != Delete {
 		return nil
 	}
+	c.confirmed = true
 	return g.confirm(ctx, c, p, protected)
 }
 
 // protects says what makes an environment protected, "" if nothing does.
 func (g *guard) protects(e ldclient.Environment) string {
 	switch {
-	case e.Critical:
+	case e.Critical.On():
 		return "critical"
-	case e.ConfirmChanges:
+	case e.ConfirmChanges.On():
 		return "wants changes confirmed"
 	case len(g.opts.Protect) > 0 && ldclient.MatchAny(g.opts.Protect, e.Key):
 		return "protected by this server"
@@ -100,9 +103,12 @@ func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []stri
 		if err := g.seal.open(c.req.Params.RequestState, seen); err != nil {
 			return refuse("The confirmation does not hold: %v. Call %s again without it.", err, c.tool.Name)
 		}
+		if !g.spent.use(c.req.Params.RequestState, g.seal.now()) {
+			return refuse("The confirmation was used already. Call %s again without it.", c.tool.Name)
+		}
 		return nil
 	}
-	says := fmt.Sprintf("This would %s.", strings.TrimSuffix(p.Says, "."))
+	says := fmt.Sprintf("This would %s.", short(strings.TrimSuffix(clean(p.Says), "."), maxSays))
 	if len(protected) > 0 {
 		says += fmt.Sprintf(" Protected: %s.", strings.Join(protected, ", "))
 	}
@@ -150,53 +156,52 @@ func (q question) ask() *mcp.CallToolResult {
 	}).ToolResult()
 }
 
-// environments remembers what each project's environments ask for, for a few seconds.
-type environments struct {
-	flight singleflight.Group
-	mu     sync.Mutex
-	known  map[string]remembered
-}
-
-type remembered struct {
-	list []ldclient.Environment
-	at   time.Time
-}
-
-const rememberEnvironments = 10 * time.Second
-
-// of returns the environments that a write at t touches: one, or all of the project.
-func (m *environments) of(ctx context.Context, ld *ldclient.Client, t ldclient.Target) ([]ldclient.Environment, error) {
-	if t.Project == "" {
+// touched reads the environments that a write at t touches, one or all of the
+// project, anew each time: what was read earlier may have been protected since.
+func touched(ctx context.Context, ld *ldclient.Client, t ldclient.Target) ([]ldclient.Environment, error) {
+	ctx = ldclient.WithoutWrites(ctx)
+	switch {
+	case t.Project == "":
 		return nil, nil
-	}
-	m.mu.Lock()
-	got, ok := m.known[t.Project]
-	m.mu.Unlock()
-	if !ok || time.Since(got.at) > rememberEnvironments {
-		list, err, _ := m.flight.Do(t.Project, func() (any, error) {
-			return ld.Environments.All(ldclient.WithoutWrites(ctx), t.Project)
-		})
+	case t.Environment != "":
+		e, err := ld.Environments.Get(ctx, t.Project, t.Environment)
 		if err != nil {
 			return nil, err
 		}
-		got = remembered{list.([]ldclient.Environment), time.Now()}
-		m.mu.Lock()
-		if m.known == nil {
-			m.known = map[string]remembered{}
+		if e.Key != t.Environment {
+			return nil, fmt.Errorf("asked for environment %q, LaunchDarkly answered %q", t.Environment, e.Key)
 		}
-		m.known[t.Project] = got
-		m.mu.Unlock()
+		return []ldclient.Environment{*e}, nil
 	}
-	if t.Environment == "" {
-		if len(got.list) == 0 {
-			return nil, errors.New("the project shows no environments")
+	envs, err := ld.Environments.All(ctx, t.Project)
+	if err == nil && len(envs) == 0 {
+		err = errors.New("the project shows no environments")
+	}
+	return envs, err
+}
+
+// spent remembers the confirmations that were used here, until they would have
+// expired anyway, so that two copies of one call cannot share a yes.
+type spent struct {
+	mu   sync.Mutex
+	till map[string]time.Time
+}
+
+// use reports whether state is used for the first time.
+func (s *spent) use(state string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.till == nil {
+		s.till = map[string]time.Time{}
+	}
+	for old, till := range s.till {
+		if now.After(till) {
+			delete(s.till, old)
 		}
-		return got.list, nil
 	}
-	for _, e := range got.list {
-		if e.Key == t.Environment {
-			return []ldclient.Environment{e}, nil
-		}
+	if _, used := s.till[state]; used {
+		return false
 	}
-	return nil, fmt.Errorf("project %s has no environment %q that this token may see", t.Project, t.Environment)
+	s.till[state] = now.Add(confirmWithin + time.Minute)
+	return true
 }

@@ -113,6 +113,7 @@ func TestGuardsHold(t *testing.T) {
 		"environments unknown": func(s *setup) {
 			account := s.client.Transport.(*sandbox.Account)
 			s.client.Transport = failing{account, "/environments"}
+			s.Confirm = tools.ConfirmNever
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -215,7 +216,7 @@ func TestConfirmationIsAsked(t *testing.T) {
 		if got := r.call("toggle-flag", off); !strings.Contains(got, `"changed":true`) {
 			t.Error(got)
 		}
-		want := "This would turn flag new-checkout off in production of project shop: contexts that match no target and no rule would get false instead of 20 % true, 80 % false. Protected: production (critical). Go ahead?"
+		want := "This would turn flag new-checkout off in production of project shop: everyone would get false, whatever targets and rules say. Protected: production (critical). Go ahead?"
 		if p.question != want {
 			t.Errorf("asked %q, want %q", p.question, want)
 		}

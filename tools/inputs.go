@@ -76,7 +76,13 @@ func (b because) given() because { return b }
 
 var _ interface{ given() because } = because{}
 
+// longLists leads through what a detail shows ten of.
+type longLists struct {
+	RulesOffset  int `json:"rulesOffset,omitempty" jsonschema:"minimum=0,maximum=100000" doc:"Rules to skip; a reply shows ten"`
+	ValuesOffset int `json:"valuesOffset,omitempty" jsonschema:"minimum=0,maximum=100000" doc:"Targeted keys and clause values to skip; a reply shows ten of each"`
+}
+
 type paged struct {
 	Limit  int `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200" default:"20" doc:"Items to return, 1 to 200, 20 if not given"`
-	Offset int `json:"offset,omitempty" jsonschema:"minimum=0" doc:"Items to skip; pass nextOffset of the last reply"`
+	Offset int `json:"offset,omitempty" jsonschema:"minimum=0,maximum=1000000" doc:"Items to skip; pass nextOffset of the last reply"`
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
@@ -14,6 +15,8 @@ import (
 type plan[View any] struct {
 	intent
 	Before *View
+	// Differ, if set, takes out of both views what is the same in them.
+	Differ func(before, after *View)
 	// Apply makes the change and returns what is there afterwards; nil when it is gone.
 	Apply func(context.Context, manner) (*View, error)
 }
@@ -47,30 +50,59 @@ type change[View any] struct {
 	URL              string                 `json:"url,omitempty" doc:"LaunchDarkly's own page"`
 }
 
-// carryOut takes a plan through the guard and makes the change.
-func carryOut[View any](ctx context.Context, c *call, p *plan[View]) (any, error) {
-	reply := change[View]{Resource: c.target.String(), Before: p.Before, Notes: p.Notes, DryRun: c.given.DryRun}
-	if p.Nothing != "" {
-		reply.Notes = append(reply.Notes, p.Nothing+"; nothing was changed")
+// carryOut makes a plan, takes it through the guard and makes the change. A
+// change that lost a race is planned anew and made once more, where that ends
+// in the same state; not if it was confirmed, for what was confirmed is gone.
+func carryOut[View any](ctx context.Context, c *call, makePlan func() (*plan[View], error)) (any, error) {
+	for again := false; ; again = true {
+		p, err := makePlan()
+		if err != nil {
+			return nil, err
+		}
+		reply := change[View]{Resource: c.target.String(), Before: p.Before, Notes: p.Notes, DryRun: c.given.DryRun}
+		if p.Nothing != "" {
+			reply.Notes = append(reply.Notes, p.Nothing+"; nothing was changed")
+			return reply, nil
+		}
+		how := manner{Comment: attribution(ctx, c.given.Comment), DryRun: c.given.DryRun}
+		apply := ctx
+		if how.DryRun {
+			apply = ldclient.WithoutWrites(ctx)
+		} else if err := c.srv.guard.check(ctx, c, p.intent); err != nil {
+			return nil, err
+		}
+		c.wrote = !how.DryRun
+		after, err := p.Apply(apply, how)
+		switch {
+		case ldclient.IsLock(err):
+			c.wrote = false
+			if !again && !c.confirmed && ldclient.Repeatable(p.Instructions) {
+				continue
+			}
+			return nil, err
+		case ldclient.IsApprovalRequired(err):
+			c.wrote = false
+			return approvalReply(c, reply, p, err), nil
+		case err != nil:
+			return nil, err
+		}
+		if p.Differ != nil {
+			p.Differ(reply.Before, after)
+		}
+		reply.After, reply.Changed = after, !how.DryRun
+		if after != nil && reflect.DeepEqual(reply.Before, after) {
+			reply.Changed = false
+			reply.Notes = append(reply.Notes, "LaunchDarkly found nothing to change")
+		}
 		return reply, nil
 	}
-	how := manner{Comment: attribution(ctx, c.given.Comment), DryRun: c.given.DryRun}
-	if how.DryRun {
-		ctx = ldclient.WithoutWrites(ctx)
-	} else if err := c.srv.guard.check(ctx, c, p.intent); err != nil {
-		return nil, err
-	}
-	c.wrote = !how.DryRun
-	after, err := p.Apply(ctx, how)
-	if ldclient.IsApprovalRequired(err) {
-		c.wrote = false
-		return approvalReply(c, reply, p, err), nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	reply.Changed, reply.After = !how.DryRun, after
-	return reply, nil
+}
+
+// lighten leaves the views out of a reply that is too large; that the change was made must get through.
+func (r change[View]) lighten() (any, bool) {
+	r.Before, r.After = nil, nil
+	r.Notes = []string{"what it was before and is now does not fit; read it"}
+	return r, true
 }
 
 // approvalReply tells a change that the environment wants approved: it is no failure, but nothing was written.
@@ -91,8 +123,8 @@ func approvalReply[View any](c *call, reply change[View], p *plan[View], refused
 func flagPlan[View any](ld *ldclient.Client, at ldclient.Target, f *ldclient.Flag, view func(*ldclient.Flag) View, says string, do ...ldclient.Instruction) *plan[View] {
 	before := view(f)
 	version := fmt.Sprintf("flag %d", f.Version)
-	if at.Environment != "" {
-		version = fmt.Sprintf("environment %d", f.Environments[at.Environment].Version)
+	if at.Environment != "" { // changes of other environments do not matter, those of the variations do
+		version = fmt.Sprintf("environment %d %s", f.Environments[at.Environment].Version, digest(f.Variations))
 	}
 	return &plan[View]{
 		intent: intent{Says: says, Version: version, Instructions: do},

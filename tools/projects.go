@@ -57,8 +57,8 @@ var getProject = read(Spec{
 		return projectDetail{}, err
 	}
 	list := page[environmentRow]{}
-	for _, e := range envs {
-		list.Items = append(list.Items, environmentRowOf(e))
+	for i, e := range envs {
+		list.add(environmentRowOf(e), i)
 	}
 	list.keep("environment", func(e environmentRow) bool { return ld.Scope().AllowsEnvironment(e.Key) })
 	return projectDetail{p.Key, p.Name, p.Tags, list.Items, list.Note}, nil
@@ -77,7 +77,7 @@ type environmentRow struct {
 }
 
 func environmentRowOf(e ldclient.Environment) environmentRow {
-	row := environmentRow{e.Key, nameBeside(e.Key, e.Name), e.Critical, e.RequireComments, e.ConfirmChanges, nil, e.ID, e.Tags}
+	row := environmentRow{e.Key, nameBeside(e.Key, e.Name), e.Critical.On(), e.RequireComments.On(), e.ConfirmChanges.On(), nil, e.ID, e.Tags}
 	for _, a := range []struct {
 		kind string
 		ldclient.Approval

@@ -46,7 +46,7 @@ type recorder struct {
 func (r *recorder) record(ctx context.Context, c *call, o outcome, message string, size int, took time.Duration) {
 	resource := ""
 	if c.target != (ldclient.Target{}) {
-		resource = c.target.String()
+		resource = clean(c.target.String())
 	}
 	level := slog.LevelInfo
 	if o == failed {

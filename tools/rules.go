@@ -23,14 +23,14 @@ type ruleInstruction struct {
 	Clause       *clauseInput `json:"clause,omitempty" brief:"true" doc:"updateClause: the new clause, as in clauses"`
 	Values       []scalar     `json:"values,omitempty" doc:"addValuesToClause, removeValuesFromClause"`
 	TrackEvents  *bool        `json:"trackEvents,omitempty" doc:"updateRuleTrackEvents"`
-	Rules        []newRule    `json:"rules,omitempty" brief:"true" doc:"replaceRules: all rules, each with the fields of addRule; every id changes"`
+	Rules        *[]newRule   `json:"rules,omitempty" brief:"true" doc:"replaceRules: all rules, each with the fields of addRule, [] for none; every id changes"`
 	newRule                   // addRule; the variation or rollout also for updateRuleVariationOrRollout
 }
 
 // newRule is a rule as a caller writes it.
 type newRule struct {
 	Clauses            []clauseInput      `json:"clauses,omitempty" doc:"All must match"`
-	Variation          string             `json:"variation,omitempty" alias:"variationId,variationIndex,variationKey,variationName" doc:"What to serve: a variation's _id, name, value or index"`
+	Variation          string             `json:"variation,omitempty" alias:"variationId,variationKey,variationName" doc:"What to serve: a variation's _id, name, value or index"`
 	Percent            *float64           `json:"percent,omitempty" jsonschema:"minimum=0,maximum=100" doc:"Serve variation to this percentage and, for a flag of two variations, the other one to the rest"`
 	RolloutWeights     map[string]float64 `json:"rolloutWeights,omitempty" alias:"weights" doc:"Instead of variation: percentage by variation, 100 in all (or thousandths, 100000 in all)"`
 	RolloutBucketBy    string             `json:"rolloutBucketBy,omitempty" doc:"Attribute to divide by, key if not given"`
@@ -46,7 +46,7 @@ type clauseInput struct {
 	Values      []scalar `json:"values" jsonschema:"minItems=1" doc:"One is enough; segment keys for segmentMatch; numbers may be plain"`
 }
 
-// needs lists, by kind, the fields that must be there, then those that may.
+// ruleNeeds lists, by kind, the fields that must be there, then those that may.
 var ruleNeeds = map[string][2][]string{
 	"addRule":                      {{"clauses"}, {"variation", "percent", "rolloutWeights", "rolloutBucketBy", "rolloutContextKind", "description", "beforeRuleId", "trackEvents"}},
 	"removeRule":                   {{"ruleId"}, nil},
@@ -59,7 +59,7 @@ var ruleNeeds = map[string][2][]string{
 	"addValuesToClause":            {{"ruleId", "clauseId", "values"}, nil},
 	"removeValuesFromClause":       {{"ruleId", "clauseId", "values"}, nil},
 	"reorderRules":                 {{"ruleIds"}, nil},
-	"replaceRules":                 {nil, {"rules"}},
+	"replaceRules":                 {{"rules"}, nil},
 }
 
 // fit checks that an instruction holds the fields that its kind needs and no
@@ -125,9 +125,12 @@ func (b *ruleBuilder) build(i ruleInstruction) (ldclient.Instruction, string, er
 	case "addRule":
 		return b.addRule(i)
 	case "removeRule":
-		return ldclient.RemoveRule(i.RuleID), "remove " + what, nil
+		if rule.InExperiment() {
+			return nil, "", fmt.Errorf("an experiment runs on %s; stop it before removing the rule", what)
+		}
+		return ldclient.RemoveRule(i.RuleID), "remove " + what + ", which serves " + serves(b.flag, rule.RuleServe), nil
 	case "updateRuleVariationOrRollout":
-		if rule.Rollout != nil && len(rule.Rollout.ExperimentAllocation) > 0 {
+		if rule.InExperiment() {
 			return nil, "", fmt.Errorf("an experiment runs on %s; stop it before changing what the rule serves", what)
 		}
 		s, words, err := b.serve(i.newRule)
@@ -136,9 +139,9 @@ func (b *ruleBuilder) build(i ruleInstruction) (ldclient.Instruction, string, er
 		}
 		return ldclient.UpdateRuleServe(i.RuleID, s), fmt.Sprintf("serve %s by %s instead of %s", words, what, serves(b.flag, rule.RuleServe)), nil
 	case "updateRuleDescription":
-		return ldclient.UpdateRuleDescription(i.RuleID, i.Description), "describe " + what, nil
+		return ldclient.UpdateRuleDescription(i.RuleID, i.Description), fmt.Sprintf("describe %s as %q", what, short(clean(i.Description), 60)), nil
 	case "updateRuleTrackEvents":
-		return ldclient.UpdateRuleTrackEvents(i.RuleID, *i.TrackEvents), "set event tracking of " + what, nil
+		return ldclient.UpdateRuleTrackEvents(i.RuleID, *i.TrackEvents), fmt.Sprintf("set event tracking of %s to %t", what, *i.TrackEvents), nil
 	case "addClauses":
 		clauses, err := b.clauses(i.Clauses)
 		if err != nil {
@@ -149,29 +152,33 @@ func (b *ruleBuilder) build(i ruleInstruction) (ldclient.Instruction, string, er
 		if len(i.ClauseIDs) >= len(rule.Clauses) {
 			return nil, "", fmt.Errorf("this would leave %s without a clause; use removeRule", what)
 		}
-		return ldclient.RemoveClauses(i.RuleID, i.ClauseIDs), fmt.Sprintf("take %d clauses from %s", len(i.ClauseIDs), what), nil
+		return ldclient.RemoveClauses(i.RuleID, i.ClauseIDs), fmt.Sprintf("let %s match without %s", what, inWords(clausesWith(rule.Clauses, i.ClauseIDs))), nil
 	case "updateClause":
 		clauses, err := b.clauses([]clauseInput{*i.Clause})
 		if err != nil {
 			return nil, "", err
 		}
-		return ldclient.UpdateClause(i.RuleID, i.ClauseID, clauses[0]), fmt.Sprintf("change a clause of %s to %s", what, inWords(clauses)), nil
+		return ldclient.UpdateClause(i.RuleID, i.ClauseID, clauses[0]), fmt.Sprintf("change %s of %s to %s", inWords(clausesWith(rule.Clauses, []string{i.ClauseID})), what, inWords(clauses)), nil
 	case "addValuesToClause", "removeValuesFromClause":
 		n := slices.IndexFunc(rule.Clauses, func(c ldclient.Clause) bool { return c.ID == i.ClauseID })
 		values := valuesFor(rule.Clauses[n].Op, i.Values)
 		if i.Kind == "removeValuesFromClause" {
-			return ldclient.RemoveValuesFromClause(i.RuleID, i.ClauseID, values), fmt.Sprintf("take %d values from a clause of %s", len(values), what), nil
+			return ldclient.RemoveValuesFromClause(i.RuleID, i.ClauseID, values), fmt.Sprintf("take %s from what %s matches", anyOf(values), what), nil
 		}
 		b.noteSegments(rule.Clauses[n].Op, values)
-		return ldclient.AddValuesToClause(i.RuleID, i.ClauseID, values), fmt.Sprintf("add %d values to a clause of %s", len(values), what), nil
+		return ldclient.AddValuesToClause(i.RuleID, i.ClauseID, values), fmt.Sprintf("add %s to what %s matches", anyOf(values), what), nil
 	case "reorderRules":
 		have := keysOf(b.rules, func(r ldclient.Rule) string { return r.ID })
 		if !slices.Equal(slices.Sorted(slices.Values(have)), slices.Sorted(slices.Values(i.RuleIDs))) {
 			return nil, "", fmt.Errorf("ruleIds must name each present rule once; %s", b.listRules())
 		}
-		return ldclient.ReorderRules(i.RuleIDs), "reorder the rules", nil
+		var order []string
+		for _, id := range i.RuleIDs {
+			order = append(order, strconv.Itoa(slices.Index(have, id)+1))
+		}
+		return ldclient.ReorderRules(i.RuleIDs), "reorder the rules to " + strings.Join(order, ", "), nil
 	case "replaceRules":
-		return b.replaceRules(i.Rules)
+		return b.replaceRules(*i.Rules)
 	}
 	return nil, "", fmt.Errorf("this kind is not known here")
 }
@@ -193,6 +200,11 @@ func (b *ruleBuilder) addRule(i ruleInstruction) (ldclient.Instruction, string, 
 }
 
 func (b *ruleBuilder) replaceRules(rules []newRule) (ldclient.Instruction, string, error) {
+	for n, r := range b.rules {
+		if r.InExperiment() {
+			return nil, "", fmt.Errorf("an experiment runs on %s; stop it before replacing the rules", b.name(n))
+		}
+	}
 	out, all := []ldclient.NewRule{}, []string{}
 	for n, r := range rules {
 		if len(r.Clauses) == 0 {
@@ -296,9 +308,20 @@ func valuesFor(op string, in []scalar) []any {
 	for i, v := range in {
 		out[i] = v.any
 		if s, ok := v.any.(string); ok && (strings.HasPrefix(op, "lessThan") || strings.HasPrefix(op, "greaterThan")) {
-			if _, err := strconv.ParseFloat(s, 64); err == nil {
-				out[i] = json.Number(s)
+			var n json.Number
+			if json.Unmarshal([]byte(s), &n) == nil {
+				out[i] = n
 			}
+		}
+	}
+	return out
+}
+
+func clausesWith(clauses []ldclient.Clause, ids []string) []ldclient.Clause {
+	var out []ldclient.Clause
+	for _, c := range clauses {
+		if slices.Contains(ids, c.ID) {
+			out = append(out, c)
 		}
 	}
 	return out
@@ -307,7 +330,7 @@ func valuesFor(op string, in []scalar) []any {
 func (b *ruleBuilder) name(n int) string {
 	r := b.rules[n]
 	if r.Description != "" {
-		return fmt.Sprintf("rule %d (%s)", n+1, clean(r.Description))
+		return fmt.Sprintf("rule %d (%s)", n+1, short(clean(r.Description), 60))
 	}
 	return fmt.Sprintf("rule %d (%s)", n+1, short(inWords(r.Clauses), 120))
 }

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -13,8 +14,12 @@ import (
 // because union types break some clients; what is accepted is all three.
 type scalar struct{ any }
 
-func (s *scalar) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &s.any) }
-func (s scalar) MarshalJSON() ([]byte, error)  { return json.Marshal(s.any) }
+func (s *scalar) UnmarshalJSON(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber() // a key of nineteen digits is not a float64
+	return d.Decode(&s.any)
+}
+func (s scalar) MarshalJSON() ([]byte, error) { return json.Marshal(s.any) }
 
 func (scalar) JSONSchema() *jsonschema.Schema { return &jsonschema.Schema{Type: "string"} }
 

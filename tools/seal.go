@@ -17,7 +17,7 @@ type sealed struct {
 	Tool      string `json:"t"`
 	Arguments string `json:"a"` // digest
 	Resource  string `json:"r"`
-	Version   string `json:"v"` // of the resource: once it has changed, the confirmation is spent
+	Version   string `json:"v"` // of the resource: once it has changed, the confirmation no longer holds
 	Caller    string `json:"c"`
 	Expires   int64  `json:"x"` // Unix seconds
 }
@@ -68,8 +68,8 @@ func (s sealer) open(state string, want sealed) error {
 	return nil
 }
 
-// digest identifies a call's arguments; maps encode with sorted keys.
-func digest(args map[string]any) string {
-	sum := sha256.Sum256(mustJSON(args))
+// digest identifies a value by its JSON; maps encode with sorted keys.
+func digest(v any) string {
+	sum := sha256.Sum256(mustJSON(v))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }

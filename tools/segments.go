@@ -71,8 +71,8 @@ type segmentDetail struct {
 	BigKind       string            `json:"bigContextKind,omitempty"`
 	IncludedCount int               `json:"includedCount"`
 	ExcludedCount int               `json:"excludedCount"`
-	Included      []segmentTargets  `json:"included,omitempty" doc:"the first ten of each context kind"`
-	Excluded      []segmentTargets  `json:"excluded,omitempty" doc:"the first ten of each context kind"`
+	Included      []segmentTargets  `json:"included,omitempty" doc:"ten of each context kind"`
+	Excluded      []segmentTargets  `json:"excluded,omitempty" doc:"ten of each context kind"`
 	RulesCount    int               `json:"rulesCount"`
 	Rules         []segmentRuleView `json:"rules,omitempty" doc:"the first ten"`
 	FlagsCount    int               `json:"flagsCount" doc:"flags that target it"`
@@ -100,7 +100,7 @@ var getSegment = read(Spec{
 	Doc: "Read one segment of an environment: rules with ids, included and excluded contexts, the flags that target it.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inSegment
-	RulesOffset int `json:"rulesOffset,omitempty" jsonschema:"minimum=0" doc:"Rules to skip; a reply shows ten"`
+	longLists
 }) (segmentDetail, error) {
 	s, err := ld.Segments.Get(ctx, in.Project, in.Environment, in.Segment)
 	if err != nil {
@@ -109,13 +109,13 @@ var getSegment = read(Spec{
 	d := segmentDetail{
 		Key: s.Key, Name: nameBeside(s.Key, s.Name), Description: s.Description, Environment: in.Environment, Version: s.Version,
 		LastModified: s.LastModifiedDate.String(), Big: s.Unbounded, BigKind: s.UnboundedContextKind,
-		Included: targetsOf(s.Included, s.IncludedContexts), Excluded: targetsOf(s.Excluded, s.ExcludedContexts),
+		Included: targetsOf(s.Included, s.IncludedContexts, in.ValuesOffset), Excluded: targetsOf(s.Excluded, s.ExcludedContexts, in.ValuesOffset),
 		RulesCount: len(s.Rules), FlagsCount: len(s.Flags), Tags: s.Tags, URL: pageURL(ld, in.target()),
 	}
 	d.IncludedCount, d.ExcludedCount = members(s)
 	rules := s.Rules[min(in.RulesOffset, len(s.Rules)):]
 	for _, r := range rules[:min(firstOf, len(rules))] {
-		v := segmentRuleView{ID: r.ID, Description: r.Description, Clauses: clauseViews(r.Clauses), BucketBy: r.BucketBy}
+		v := segmentRuleView{ID: r.ID, Description: r.Description, Clauses: clauseViews(r.Clauses, in.ValuesOffset), BucketBy: r.BucketBy}
 		if r.Weight != nil && *r.Weight < whole {
 			v.Percent = percent(*r.Weight)
 		}
@@ -128,11 +128,11 @@ var getSegment = read(Spec{
 })
 
 // targetsOf merges the two lists that LaunchDarkly keeps of a segment's members.
-func targetsOf(users []string, others []ldclient.SegmentTarget) []segmentTargets {
+func targetsOf(users []string, others []ldclient.SegmentTarget, skip int) []segmentTargets {
 	var out []segmentTargets
 	for _, t := range append([]ldclient.SegmentTarget{{Values: users, ContextKind: "user"}}, others...) {
 		if len(t.Values) > 0 {
-			out = append(out, segmentTargets{t.ContextKind, len(t.Values), t.Values[:min(firstOf, len(t.Values))]})
+			out = append(out, segmentTargets{t.ContextKind, len(t.Values), ten(t.Values, skip)})
 		}
 	}
 	return out

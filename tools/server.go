@@ -55,7 +55,7 @@ type Server struct {
 type served struct {
 	Tool
 	set      string
-	schema   *jsonschema.Schema
+	schema   *jsonschema.Schema // what is accepted
 	fields   []field
 	compiled func() *validator.Schema
 	hidden   string // why it is not listed, "" when it is
@@ -105,11 +105,11 @@ func New(o Options) (*Server, error) {
 }
 
 func (s *Server) add(set string, t Tool, wanted bool) {
-	x := &served{Tool: t, set: set, schema: schemaOf(t.in), fields: fieldsOf(t.in)}
+	x := &served{Tool: t, set: set, schema: strict(t.in), fields: fieldsOf(t.in)}
 	x.compiled = sync.OnceValue(x.compile)
-	for _, name := range []string{"projectKey", "environmentKey"} {
-		if s.configured(name) != "" {
-			optional(x.schema, name)
+	for _, f := range x.fields {
+		if s.configured(f) != "" {
+			optional(x.schema, f.name)
 		}
 	}
 	switch {

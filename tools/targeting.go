@@ -3,6 +3,8 @@ package tools
 import (
 	"context"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
@@ -40,14 +42,18 @@ var toggleFlag = update(Spec{
 	if err != nil {
 		return nil, err
 	}
-	do, word := ldclient.TurnFlagOff(), "off"
 	then := c
 	then.On = in.On
+	do, word, effect := ldclient.TurnFlagOff(), "off", fmt.Sprintf("everyone would get %s, whatever targets and rules say", serving(f, then))
 	if in.On {
 		do, word = ldclient.TurnFlagOn(), "on"
+		effect = fmt.Sprintf("everyone would get %s instead of %s", serving(f, then), serving(f, c))
+		if n := len(targetViews(f, c, 0)) + len(c.Rules) + len(c.Prerequisites); n > 0 {
+			effect = fmt.Sprintf("its %d rules, individual targets and %d prerequisites would take effect, and the rest would get %s instead of %s",
+				len(c.Rules), len(c.Prerequisites), serving(f, then), serving(f, c))
+		}
 	}
-	says := fmt.Sprintf("turn flag %s %s in %s of project %s: contexts that match no target and no rule would get %s instead of %s",
-		in.Flag, word, in.Environment, in.Project, serving(f, then), serving(f, c))
+	says := fmt.Sprintf("turn flag %s %s in %s of project %s: %s", in.Flag, word, in.Environment, in.Project, effect)
 	p := flagPlan(ld, in.target(), f, flagStateIn(in.Environment), says, do)
 	if c.On == in.On {
 		p.Nothing = fmt.Sprintf("%s is %s already in %s", in.Flag, word, in.Environment)
@@ -57,24 +63,47 @@ var toggleFlag = update(Spec{
 
 // rulesState is what changing targeting rules changes.
 type rulesState struct {
-	Version   int        `json:"version" doc:"of the flag in this environment"`
-	Rules     []ruleView `json:"rules" doc:"in order, the first ten"`
-	MoreRules int        `json:"moreRules,omitempty"`
+	Version int        `json:"version" doc:"of the flag in this environment"`
+	Count   int        `json:"rulesCount"`
+	Rules   []ruleView `json:"rules" doc:"those that the change concerns, the first ten"`
+	Order   []string   `json:"order,omitempty" doc:"_ids of all rules, where their order changed"`
 }
 
 func rulesStateIn(environment string) func(*ldclient.Flag) rulesState {
 	return func(f *ldclient.Flag) rulesState {
 		c := f.Environments[environment]
-		out := rulesState{Version: c.Version, Rules: []ruleView{}, MoreRules: max(0, len(c.Rules)-firstOf)}
-		for _, r := range c.Rules[:min(firstOf, len(c.Rules))] {
-			out.Rules = append(out.Rules, ruleOf(f, r))
+		out := rulesState{Version: c.Version, Count: len(c.Rules), Rules: []ruleView{}}
+		for _, r := range c.Rules {
+			out.Rules = append(out.Rules, ruleOf(f, r, 0))
+			out.Order = append(out.Order, r.ID)
 		}
 		return out
 	}
 }
 
+// rulesDiffer leaves in both states what differs between them.
+func rulesDiffer(before, after *rulesState) {
+	both := func(ids, others []string) []string {
+		return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !slices.Contains(others, id) })
+	}
+	moved := !slices.Equal(both(before.Order, after.Order), both(after.Order, before.Order))
+	was, is := slices.Clone(before.Rules), slices.Clone(after.Rules)
+	for _, side := range []struct {
+		*rulesState
+		other []ruleView
+	}{{before, is}, {after, was}} {
+		side.Rules = slices.DeleteFunc(slices.Clone(side.Rules), func(r ruleView) bool {
+			return slices.ContainsFunc(side.other, func(o ruleView) bool { return reflect.DeepEqual(r, o) })
+		})
+		side.Rules = side.Rules[:min(firstOf, len(side.Rules))]
+		if !moved {
+			side.Order = nil
+		}
+	}
+}
+
 var updateTargetingRules = update(Spec{
-	Name: "update-targeting-rules", Title: "Change targeting rules", Action: "updateRules",
+	Name: "update-targeting-rules", Title: "Change targeting rules", Action: "updateRules", Additive: true,
 	Doc: "Add, remove, edit or reorder a flag's targeting rules in one environment. All instructions are carried out, or none. " +
 		`Example: [{"kind":"addRule","clauses":[{"op":"segmentMatch","values":["beta-testers"]}],"variation":"true"}]. Take rule and clause ids from get-flag.`,
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
@@ -101,6 +130,7 @@ var updateTargetingRules = update(Spec{
 	}
 	words := fmt.Sprintf("change the targeting rules of flag %s in %s of project %s: %s", in.Flag, in.Environment, in.Project, strings.Join(says, "; "))
 	p := flagPlan(ld, in.target(), f, rulesStateIn(in.Environment), words, do...)
+	p.Differ = rulesDiffer
 	if !c.On {
 		p.Notes = append(p.Notes, fmt.Sprintf("targeting of %s is off in %s, so its rules have no effect until it is turned on", in.Flag, in.Environment))
 	}

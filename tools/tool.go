@@ -32,6 +32,8 @@ type Spec struct {
 	Action string // LaunchDarkly role action that it needs, "" when any reader may use it
 	// Aliases are names that older servers gave this tool. They can be called but are not listed.
 	Aliases []string
+	// Additive tools do more when they are called twice, although they change what exists.
+	Additive bool
 }
 
 // Tool is a Spec bound to typed code.
@@ -90,11 +92,7 @@ func write[In targeted, View any](e Effect, s Spec, h writer[In, View]) Tool {
 			if err := c.ld.Scope().Check(c.target, true); err != nil {
 				return nil, err
 			}
-			p, err := h(ldclient.WithoutWrites(ctx), c.ld, in)
-			if err != nil {
-				return nil, err
-			}
-			return carryOut(ctx, c, p)
+			return carryOut(ctx, c, func() (*plan[View], error) { return h(ldclient.WithoutWrites(ctx), c.ld, in) })
 		}}
 }
 
@@ -107,7 +105,9 @@ type call struct {
 	args   map[string]any // as validated
 	target ldclient.Target
 	given  because
-	wrote  bool // the request that changes something was sent
+
+	confirmed bool // the change had to be confirmed, and was
+	wrote     bool // the request that changes something was sent
 }
 
 // hints are the four MCP annotations, each always set: assistants that run
@@ -117,7 +117,7 @@ func (t Tool) hints() mcp.ToolAnnotation {
 		Title:           t.Title,
 		ReadOnlyHint:    mcp.ToBoolPtr(t.Effect == Read),
 		DestructiveHint: mcp.ToBoolPtr(t.Effect == Update || t.Effect == Delete),
-		IdempotentHint:  mcp.ToBoolPtr(t.Effect != Create),
+		IdempotentHint:  mcp.ToBoolPtr(t.Effect != Create && !t.Additive),
 		OpenWorldHint:   mcp.ToBoolPtr(false),
 	}
 }

@@ -21,9 +21,9 @@ func label(f *ldclient.Flag, index int) string {
 	}
 	v := f.Variations[index]
 	if v.Name != "" {
-		return v.Name
+		return short(clean(v.Name), 60)
 	}
-	return short(valueText(v.Value), 60)
+	return short(clean(valueText(v.Value)), 60)
 }
 
 // valueText is a variation's value as people write it: strings without quotes, the rest as compact JSON.
@@ -39,7 +39,9 @@ func valueText(raw json.RawMessage) string {
 	return b.String()
 }
 
+// short cuts s to n characters. Secrets are masked first, since half of one would no longer be known as one.
 func short(s string, n int) string {
+	s = ldclient.Mask(visible(s))
 	if r := []rune(s); len(r) > n {
 		return string(r[:n]) + "…"
 	}
@@ -49,6 +51,7 @@ func short(s string, n int) string {
 // variation finds the one variation that said means: by id, key or name, value, or index, in this order.
 func variation(f *ldclient.Flag, said string) (int, error) {
 	said = strings.TrimSpace(said)
+	const byValue = 2
 	by := []func(int, ldclient.Variation) bool{
 		func(_ int, v ldclient.Variation) bool { return v.ID == said },
 		func(_ int, v ldclient.Variation) bool { return v.Name != "" && v.Name == said },
@@ -61,7 +64,7 @@ func variation(f *ldclient.Flag, said string) (int, error) {
 			return map[string]string{"on": "true", "off": "false"}[strings.ToLower(said)] == string(v.Value)
 		})
 	}
-	for _, means := range by {
+	for step, means := range by {
 		var hits []int
 		for i, v := range f.Variations {
 			if means(i, v) {
@@ -70,6 +73,10 @@ func variation(f *ldclient.Flag, said string) (int, error) {
 		}
 		switch len(hits) {
 		case 1:
+			// A number may be meant as a value or as an index.
+			if i, err := strconv.Atoi(said); step == byValue && err == nil && i != hits[0] && i >= 0 && i < len(f.Variations) {
+				return 0, badf("%q means variation %s by value and variation %s by index; give the _id: %s", said, label(f, hits[0]), label(f, i), listVariations(f, []int{hits[0], i}))
+			}
 			return hits[0], nil
 		case 0:
 		default:
@@ -174,15 +181,21 @@ func serves(f *ldclient.Flag, s ldclient.RuleServe) string {
 // servesByDefault says what a list's summary tells of the default rule, or of the off variation while targeting is off.
 func servesByDefault(f *ldclient.Flag, c ldclient.FlagConfig) string {
 	var parts []string
+	alone := ""
 	for i := range f.Variations {
 		v, ok := c.Summary.Variations[strconv.Itoa(i)]
 		switch {
 		case !ok:
-		case !c.On && v.IsOff, c.On && v.IsFallthrough && v.Rollout == 0:
+		case !c.On && v.IsOff:
 			return label(f, i)
 		case c.On && v.Rollout > 0:
 			parts = append(parts, percent(v.Rollout)+" "+label(f, i))
+		case c.On && v.IsFallthrough:
+			alone = label(f, i)
 		}
+	}
+	if len(parts) == 0 {
+		return alone
 	}
 	return strings.Join(parts, ", ")
 }
