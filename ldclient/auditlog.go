@@ -66,6 +66,9 @@ type Statement struct {
 	Effect    string   `json:"effect"` // allow, or deny to exclude
 	Resources []string `json:"resources"`
 	Actions   []string `json:"actions"`
+	// In a role, a statement may name what it does not cover instead.
+	NotResources []string `json:"notResources,omitempty"`
+	NotActions   []string `json:"notActions,omitempty"`
 }
 
 // Search returns one page of the audit log, newest first.

@@ -2,6 +2,7 @@ package ldclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,7 @@ const (
 // does not tell, because several LaunchDarkly POSTs only read.
 type call struct {
 	method      string
+	root        string // "" for /api/v2
 	path        apiPath
 	at          Target
 	query       url.Values
@@ -99,7 +101,7 @@ func (c *Client) allowed(ctx context.Context, k call) error {
 }
 
 func (c *Client) request(ctx context.Context, k call) (*retryablehttp.Request, error) {
-	u, err := url.Parse(c.base.String() + "/api/v2" + k.path.escaped)
+	u, err := url.Parse(c.base.String() + cmp.Or(k.root, "/api/v2") + k.path.escaped)
 	if err != nil {
 		return nil, err
 	}

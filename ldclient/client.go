@@ -42,7 +42,16 @@ type Client struct {
 	AuditLog     *AuditLogService
 	Projects     *ProjectsService
 	Environments *EnvironmentsService
+	Contexts     *ContextsService
 	Identity     *IdentityService
+	Approvals    *ApprovalsService
+	Scheduled    *ScheduledChangesService
+	Triggers     *TriggersService
+	Members      *MembersService
+	Teams        *TeamsService
+	Roles        *RolesService
+	CodeRefs     *CodeRefsService
+	Releases     *ReleasesService
 
 	cfg    Config
 	base   *url.URL
@@ -89,7 +98,16 @@ func New(cfg Config) (*Client, error) {
 	c.AuditLog = (*AuditLogService)(&s)
 	c.Projects = (*ProjectsService)(&s)
 	c.Environments = (*EnvironmentsService)(&s)
+	c.Contexts = (*ContextsService)(&s)
 	c.Identity = (*IdentityService)(&s)
+	c.Approvals = (*ApprovalsService)(&s)
+	c.Scheduled = (*ScheduledChangesService)(&s)
+	c.Triggers = (*TriggersService)(&s)
+	c.Members = (*MembersService)(&s)
+	c.Teams = (*TeamsService)(&s)
+	c.Roles = (*RolesService)(&s)
+	c.CodeRefs = (*CodeRefsService)(&s)
+	c.Releases = (*ReleasesService)(&s)
 	return c, nil
 }
 

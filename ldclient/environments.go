@@ -2,9 +2,10 @@ package ldclient
 
 import (
 	"context"
+	"net/http"
 )
 
-// EnvironmentsService reads environments.
+// EnvironmentsService reads and changes environments.
 type EnvironmentsService service
 
 // Environment is one environment of a project. Its SDK and mobile keys are not decoded.
@@ -12,12 +13,14 @@ type Environment struct {
 	ID                string   `json:"_id"` // the client-side ID, which is public
 	Key               string   `json:"key"`
 	Name              string   `json:"name"`
+	Color             string   `json:"color"` // six hexadecimal digits
 	Tags              []string `json:"tags"`
 	Critical          Mark     `json:"critical"`
 	RequireComments   Mark     `json:"requireComments"`
 	ConfirmChanges    Mark     `json:"confirmChanges"`
 	SecureMode        bool     `json:"secureMode"`
 	DefaultTTL        int      `json:"defaultTtl"` // minutes
+	TrackEvents       bool     `json:"defaultTrackEvents"`
 	ApprovalSettings  Approval `json:"approvalSettings"`
 	ResourceApprovals struct {
 		Segment  Approval `json:"segment"`
@@ -74,4 +77,35 @@ func (s *EnvironmentsService) All(ctx context.Context, project string) ([]Enviro
 // Get returns one environment.
 func (s *EnvironmentsService) Get(ctx context.Context, project, key string) (*Environment, error) {
 	return get[Environment](ctx, s.c, Target{Project: project, Environment: key}, path("projects", project, "environments", key), nil)
+}
+
+// NewEnvironment is an environment that is yet to be created.
+type NewEnvironment struct {
+	Key             string   `json:"key"`
+	Name            string   `json:"name"`
+	Color           string   `json:"color"`
+	Tags            []string `json:"tags,omitempty"`
+	Critical        bool     `json:"critical,omitempty"`
+	RequireComments bool     `json:"requireComments,omitempty"`
+	ConfirmChanges  bool     `json:"confirmChanges,omitempty"`
+	SecureMode      bool     `json:"secureMode,omitempty"`
+	TrackEvents     bool     `json:"defaultTrackEvents,omitempty"`
+	DefaultTTL      int      `json:"defaultTtl,omitempty"` // minutes
+	Source          *Source  `json:"source,omitempty"`
+}
+
+// Source is the environment whose flags and segments a new one begins with.
+type Source struct {
+	Key string `json:"key"`
+}
+
+// Create creates an environment.
+func (s *EnvironmentsService) Create(ctx context.Context, project string, in NewEnvironment) (*Environment, error) {
+	return do[Environment](ctx, s.c, call{method: http.MethodPost, at: Target{Project: project, Kind: "env", Key: in.Key},
+		path: path("projects", project, "environments"), body: in, contentType: jsonType, writes: true})
+}
+
+// Update changes an environment by JSON Patch.
+func (s *EnvironmentsService) Update(ctx context.Context, project, key string, steps []Operation) (*Environment, error) {
+	return patchJSON[Environment](ctx, s.c, Target{Project: project, Environment: key}, path("projects", project, "environments", key), steps)
 }

@@ -28,6 +28,7 @@ type Flag struct {
 	CustomProperties       map[string]CustomProperty `json:"customProperties"`
 	Archived               bool                      `json:"archived"`
 	Deprecated             bool                      `json:"deprecated"`
+	Defaults               *DefaultVariations        `json:"defaults"`
 	Environments           map[string]FlagConfig     `json:"environments"`
 }
 
@@ -79,17 +80,18 @@ type CustomProperty struct {
 
 // FlagConfig is a flag's targeting in one environment. Variations are indexes into the flag's list.
 type FlagConfig struct {
-	On             bool           `json:"on"`
-	Version        int            `json:"version"`
-	LastModified   Millis         `json:"lastModified"`
-	Targets        []FlagTarget   `json:"targets"`        // kind user
-	ContextTargets []FlagTarget   `json:"contextTargets"` // other kinds, and empty placeholders of kind user
-	Rules          []Rule         `json:"rules"`
-	Fallthrough    RuleServe      `json:"fallthrough"`
-	OffVariation   *int           `json:"offVariation"` // nil where none is set
-	Prerequisites  []Prerequisite `json:"prerequisites"`
-	TrackEvents    bool           `json:"trackEvents"`
-	Summary        FlagSummary    `json:"_summary"`
+	On                     bool           `json:"on"`
+	Version                int            `json:"version"`
+	LastModified           Millis         `json:"lastModified"`
+	Targets                []FlagTarget   `json:"targets"`        // kind user
+	ContextTargets         []FlagTarget   `json:"contextTargets"` // other kinds, and empty placeholders of kind user
+	Rules                  []Rule         `json:"rules"`
+	Fallthrough            RuleServe      `json:"fallthrough"`
+	OffVariation           *int           `json:"offVariation"` // nil where none is set
+	Prerequisites          []Prerequisite `json:"prerequisites"`
+	TrackEvents            bool           `json:"trackEvents"`
+	TrackEventsFallthrough bool           `json:"trackEventsFallthrough"`
+	Summary                FlagSummary    `json:"_summary"`
 }
 
 // FlagSummary is what a list tells of a flag's targeting.
@@ -166,11 +168,6 @@ type Prerequisite struct {
 	Variation int    `json:"variation"` // index into the prerequisite's variations
 }
 
-// FlagStatus is a flag's lifecycle in one environment.
-type FlagStatus struct {
-	Name string `json:"name"` // new, active, launched or inactive
-}
-
 // ListFlags are the filters of a list of flags.
 type ListFlags struct {
 	Paging
@@ -223,9 +220,13 @@ func (s *FlagsService) List(ctx context.Context, project string, o ListFlags) (*
 	return get[Page[Flag]](ctx, s.c, Target{Project: project, Environment: o.Environment}, path("flags", project), q)
 }
 
-// Get returns one flag with its targeting in one environment.
+// Get returns one flag with its targeting in one environment, or in all of them when environment is "".
 func (s *FlagsService) Get(ctx context.Context, project, environment, key string) (*Flag, error) {
-	return get[Flag](ctx, s.c, flagAt(project, environment, key), path("flags", project, key), url.Values{"env": {environment}})
+	q := url.Values{}
+	if environment != "" {
+		q.Set("env", environment)
+	}
+	return get[Flag](ctx, s.c, flagAt(project, environment, key), path("flags", project, key), q)
 }
 
 // Patch applies a semantic patch and returns the flag after it. environment is "" for instructions that concern the whole project.

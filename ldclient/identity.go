@@ -23,20 +23,6 @@ func (c *Caller) missing() string {
 	return ""
 }
 
-// Member is the person behind a token.
-type Member struct {
-	Person
-	Role        string   `json:"role"`
-	CustomRoles []string `json:"customRoles"`
-}
-
-func (m *Member) missing() string {
-	if m.ID == "" {
-		return "member"
-	}
-	return ""
-}
-
 // AccessToken is a token's metadata. Its value is not decoded.
 type AccessToken struct {
 	ID            string   `json:"_id"`

@@ -74,6 +74,10 @@ func (s Scope) Check(t Target, writes bool) error {
 		return refuse("project %q is outside this server's scope, which is %s", t.Project, strings.Join(s.Projects, ", "))
 	case t.Environment != "" && !s.AllowsEnvironment(t.Environment):
 		return refuse("environment %q is outside this server's scope, which is %s", t.Environment, strings.Join(s.Environments, ", "))
+	case t.Kind == "env" && !s.AllowsEnvironment(t.Key): // one that is yet to be created
+		return refuse("environment %q is outside this server's scope, which is %s", t.Key, strings.Join(s.Environments, ", "))
+	case t.Kind == "env":
+		return nil
 	case t.Environment == "" && writes && len(s.Environments) > 0:
 		return refuse("this would change every environment of project %q, and this server may only touch %s", t.Project, strings.Join(s.Environments, ", "))
 	}

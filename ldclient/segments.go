@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 )
 
@@ -94,5 +95,112 @@ func (s *SegmentsService) List(ctx context.Context, project, environment string,
 
 // Get returns one segment with the flags that target it.
 func (s *SegmentsService) Get(ctx context.Context, project, environment, key string) (*Segment, error) {
-	return get[Segment](ctx, s.c, Target{Project: project, Environment: environment, Kind: "segment", Key: key}, path("segments", project, environment, key), nil)
+	return get[Segment](ctx, s.c, segmentAt(project, environment, key), path("segments", project, environment, key), nil)
+}
+
+// NewSegment is a segment that is yet to be made. It has neither rules nor targets: patches add those.
+type NewSegment struct {
+	Key                  string   `json:"key"`
+	Name                 string   `json:"name"`
+	Description          string   `json:"description,omitempty"`
+	Tags                 []string `json:"tags,omitempty"`
+	Unbounded            bool     `json:"unbounded,omitempty"`
+	UnboundedContextKind string   `json:"unboundedContextKind,omitempty"`
+}
+
+// Create makes a segment in one environment.
+func (s *SegmentsService) Create(ctx context.Context, project, environment string, n NewSegment) (*Segment, error) {
+	return do[Segment](ctx, s.c, call{method: http.MethodPost, at: segmentAt(project, environment, n.Key), path: path("segments", project, environment),
+		body: n, contentType: jsonType, writes: true})
+}
+
+// Patch applies a semantic patch and returns the segment after it.
+func (s *SegmentsService) Patch(ctx context.Context, project, environment, key string, p Patch) (*Segment, error) {
+	return patch[Segment](ctx, s.c, segmentAt(project, environment, key), path("segments", project, environment, key), p)
+}
+
+// SegmentSettings are a segment's settings as they shall be; nil leaves one as it is.
+type SegmentSettings struct {
+	Name, Description *string
+	Tags              *[]string
+}
+
+// SetSettings sets settings of a segment of this version and returns the segment
+// after it. Semantic patches do not know the description, so this is a JSON
+// Patch; it fails with a lock error when the segment has another version by then.
+func (s *SegmentsService) SetSettings(ctx context.Context, project, environment, key string, version int, set SegmentSettings, comment string, dryRun bool) (*Segment, error) {
+	type operation struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		Value any    `json:"value,omitempty"` // nil for remove; an empty text is sent
+	}
+	steps := []operation{{"test", "/version", version}}
+	if set.Name != nil {
+		steps = append(steps, operation{"replace", "/name", *set.Name})
+	}
+	if set.Description != nil {
+		steps = append(steps, operation{"add", "/description", *set.Description})
+	}
+	if set.Tags != nil && len(*set.Tags) == 0 {
+		steps = append(steps, operation{Op: "remove", Path: "/tags"}) // LaunchDarkly takes no empty list here
+	} else if set.Tags != nil {
+		steps = append(steps, operation{"add", "/tags", *set.Tags})
+	}
+	body := struct {
+		Comment string      `json:"comment,omitempty"`
+		Patch   []operation `json:"patch"`
+	}{comment, steps}
+	return do[Segment](ctx, s.c, call{method: http.MethodPatch, at: segmentAt(project, environment, key), path: path("segments", project, environment, key),
+		query: Patch{DryRun: dryRun}.query(), body: body, contentType: jsonType, writes: !dryRun})
+}
+
+// Delete removes a segment for good.
+func (s *SegmentsService) Delete(ctx context.Context, project, environment, key string) error {
+	return erase(ctx, s.c, segmentAt(project, environment, key), path("segments", project, environment, key))
+}
+
+// SegmentMembership says whether a context is in a segment, and by what.
+type SegmentMembership struct {
+	Key        string `json:"key"`
+	Name       string `json:"name"`
+	Unbounded  bool   `json:"unbounded"`
+	IsMember   bool   `json:"isMember"`
+	IsTargeted bool   `json:"isIndividuallyTargeted"`
+}
+
+// Evaluate returns the membership of a context in every segment of an
+// environment. instance is the context as an SDK would send it; attributes that
+// it leaves out count as absent.
+func (s *SegmentsService) Evaluate(ctx context.Context, project, environment string, instance map[string]any) ([]SegmentMembership, error) {
+	got, err := search[Page[SegmentMembership]](ctx, s.c, Target{Project: project, Environment: environment},
+		path("projects", project, "environments", environment, "segments", "evaluate"), nil, instance)
+	if err != nil {
+		return nil, err
+	}
+	return got.Items, nil
+}
+
+// BigSegmentMember says on which of a big segment's lists a context key stands.
+type BigSegmentMember struct {
+	Included bool `json:"included"`
+	Excluded bool `json:"excluded"`
+}
+
+// BigMember returns on which lists of a big segment a context key stands. LaunchDarkly may answer 404 for a key on neither.
+func (s *SegmentsService) BigMember(ctx context.Context, project, environment, key, contextKey string) (*BigSegmentMember, error) {
+	return get[BigSegmentMember](ctx, s.c, segmentAt(project, environment, key), path("segments", project, environment, key, "contexts", free(contextKey)), nil)
+}
+
+// ExpiringTargets returns a segment's targets that expire.
+func (s *SegmentsService) ExpiringTargets(ctx context.Context, project, environment, key string) ([]ExpiringTarget, error) {
+	return getExpiring(ctx, s.c, segmentAt(project, environment, key), path("segments", project, key, "expiring-targets", environment))
+}
+
+// PatchExpiringTargets changes which of a segment's targets expire, and returns those that do afterwards.
+func (s *SegmentsService) PatchExpiringTargets(ctx context.Context, project, environment, key, comment string, instructions ...Instruction) ([]ExpiringTarget, error) {
+	return patchExpiring(ctx, s.c, segmentAt(project, environment, key), path("segments", project, key, "expiring-targets", environment), comment, instructions)
+}
+
+func segmentAt(project, environment, key string) Target {
+	return Target{Project: project, Environment: environment, Kind: "segment", Key: key}
 }

@@ -38,6 +38,9 @@ func (c *call) bind(in any) error {
 		}
 		args, _ = unquote(c.tool.schema, args).(map[string]any)
 	}
+	if err := c.readAddresses(args); err != nil {
+		return err
+	}
 	c.srv.fill(c.tool, args)
 	if err := c.tool.validate(args); err != nil {
 		return err
@@ -234,12 +237,15 @@ func unquoted(s *jsonschema.Schema, text string) any {
 	return text
 }
 
-// strict is reflector with what is really accepted of a scalar.
+// strict is reflector with what is really accepted of a scalar and of any value.
 func strict(t reflect.Type) *jsonschema.Schema {
 	r := reflector
 	r.Mapper = func(t reflect.Type) *jsonschema.Schema {
 		if t == reflect.TypeFor[scalar]() {
 			return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}}}
+		}
+		if t == reflect.TypeFor[anyValue]() {
+			return &jsonschema.Schema{}
 		}
 		return nil
 	}

@@ -17,7 +17,7 @@ type Toolset struct {
 // Catalog lists every toolset in the order that the docs show them. It is the
 // only list of tools: what is served, documented and tested is read from it.
 func Catalog() []Toolset {
-	return []Toolset{flags, targeting, segments, auditLog, projects, account}
+	return []Toolset{flags, lifecycle, codeReferences, targeting, segments, contexts, auditLog, projects, memberTools, account, releases, approvals, scheduledChanges, triggers}
 }
 
 // choice is what an operator wants served.

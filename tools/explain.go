@@ -59,6 +59,9 @@ func (c *call) next(ctx context.Context, e *ldclient.Error) string {
 	writes := c.tool.Effect != Read
 	switch e.Status {
 	case 400:
+		if step := rolloutStep(e.Message); step != "" {
+			return step
+		}
 		if strings.HasPrefix(e.Message, "Unknown") {
 			return c.near(ctx, e)
 		}

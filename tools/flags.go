@@ -13,8 +13,9 @@ import (
 
 var flags = Toolset{
 	Name: "flags", Doc: "Find, read and change feature flags.",
-	Default: []string{"list-flags", "get-flag"},
-	Tools:   []Tool{listFlags, getFlag},
+	Default: []string{"list-flags", "get-flag", "create-flag", "update-flag-settings", "archive-flag"},
+	Tools: []Tool{listFlags, getFlag, createFlag, updateFlagSettings, updateFlagVariations, archiveFlag, restoreFlag,
+		deprecateFlag, deleteFlag, getFlagDefaults, createFeatureFlag, updateFeatureFlag},
 }
 
 // flagRow is a flag in a list. What it leaves out is false, none, or the same as the key.
@@ -176,7 +177,7 @@ type flagDetail struct {
 }
 
 type variationView struct {
-	ID          string `json:"_id"`
+	ID          string `json:"_id,omitempty"`
 	Value       any    `json:"value"`
 	Cut         bool   `json:"valueIsCut,omitempty" doc:"value is only the beginning of it"`
 	Name        string `json:"name,omitempty"`
@@ -254,9 +255,7 @@ var getFlag = read(Spec{
 		Temporary: f.Temporary, Tags: f.Tags, Maintainer: maintainer(f), Created: f.CreationDate.String(),
 		Archived: f.Archived, Deprecated: f.Deprecated, URL: pageURL(ld, in.target()),
 	}
-	for _, v := range f.Variations {
-		d.Variations = append(d.Variations, variationView{ID: v.ID, Value: decoded(v.Value), Name: v.Name, Description: v.Description})
-	}
+	d.Variations = variationViews(f)
 	for _, p := range c.Prerequisites {
 		d.Prerequisites = append(d.Prerequisites, prerequisiteView{p.Key, p.Variation})
 	}
@@ -268,12 +267,7 @@ var getFlag = read(Spec{
 	if c.OffVariation != nil {
 		d.OffVariation = label(f, *c.OffVariation)
 	}
-	if f.ClientSideAvailability.UsingEnvironmentID {
-		d.ClientSide = append(d.ClientSide, "client-side ID")
-	}
-	if f.ClientSideAvailability.UsingMobileKey {
-		d.ClientSide = append(d.ClientSide, "mobile key")
-	}
+	d.ClientSide = clientSideOf(f.ClientSideAvailability)
 	for _, key := range slices.Sorted(maps.Keys(f.CustomProperties)) {
 		if d.CustomProperties == nil {
 			d.CustomProperties = map[string][]string{}
@@ -309,6 +303,18 @@ func serving(f *ldclient.Flag, c ldclient.FlagConfig) string {
 		return "the fallback in code"
 	}
 	return label(f, *c.OffVariation)
+}
+
+// clientSideOf names the client-side SDKs that see a flag, as LaunchDarkly's own pages do.
+func clientSideOf(c ldclient.ClientSideAvailability) []string {
+	var out []string
+	if c.UsingEnvironmentID {
+		out = append(out, "client-side ID")
+	}
+	if c.UsingMobileKey {
+		out = append(out, "mobile key")
+	}
+	return out
 }
 
 func maintainer(f *ldclient.Flag) string {

@@ -59,6 +59,10 @@ func (g *guard) mayWrite(c *call) error {
 // now. The scope was checked before planning; what is left is protection,
 // comment and confirmation.
 func (g *guard) check(ctx context.Context, c *call, p intent) error {
+	// What is added to a project as a whole is new, so nothing in production uses it yet.
+	if c.tool.Unconfirmed != "" || c.tool.Effect == Create && c.target.Environment == "" {
+		return nil
+	}
 	envs, err := touched(ctx, c.ld, c.target)
 	if err != nil {
 		return refuse("It could not be found out whether %s is protected, so the change was not made: %v.", c.target, err)

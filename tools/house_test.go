@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/tiktoken-go/tokenizer"
 
 	"github.com/ld-mcp/ld-mcp/tools"
 )
@@ -18,7 +19,11 @@ import (
 func everyTool() []tools.Tool {
 	var out []tools.Tool
 	for _, set := range tools.Catalog() {
-		out = append(out, set.Tools...)
+		for _, tool := range set.Tools {
+			if !tool.Unlisted {
+				out = append(out, tool)
+			}
+		}
 	}
 	return out
 }
@@ -160,17 +165,30 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-// TestDefaultToolset keeps what an assistant loads every day small.
-func TestDefaultToolset(t *testing.T) {
-	wire := listed(t, start(t, func(s *setup) { s.Toolsets = nil }))
-	b, err := json.Marshal(wire)
+// TestToolsetsAreSmall keeps what an assistant loads before its first turn small, in the tokens of o200k_base.
+func TestToolsetsAreSmall(t *testing.T) {
+	codec, err := tokenizer.Get(tokenizer.O200kBase)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(wire) == 0 || len(wire) > 30 || len(b) > 32_000 { // 8,000 tokens
-		t.Errorf("%d tools in %d bytes, want at most 30 in 32,000", len(wire), len(b))
+	for name, change := range map[string]func(*setup){"default": func(s *setup) { s.Toolsets = nil }, "all": func(*setup) {}} {
+		got, err := start(t, change).client.ListTools(t.Context(), mcp.ListToolsRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := json.Marshal(got.Tools)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := codec.Count(string(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d tools, %d tokens, %d bytes", name, len(got.Tools), n, len(b))
+		if name == "default" && (len(got.Tools) > 30 || n > 8000) {
+			t.Errorf("%d tools in %d tokens, want at most 30 in 8,000", len(got.Tools), n)
+		}
 	}
-	t.Logf("%d tools, %d bytes", len(wire), len(b))
 }
 
 // TestListIsSorted: the list must be the same on every connection, in one order.

@@ -34,6 +34,16 @@ func (a inEnvironment) target() ldclient.Target {
 	return ldclient.Target{Project: a.Project, Environment: a.Environment}
 }
 
+// atFlag is a flag as a whole, in all environments.
+type atFlag struct {
+	Project string `json:"projectKey" alias:"project" doc:"Project key"`
+	Flag    string `json:"flagKey" alias:"flag,featureFlagKey,key" doc:"Flag key"`
+}
+
+func (a atFlag) target() ldclient.Target {
+	return ldclient.Target{Project: a.Project, Kind: "flag", Key: a.Flag}
+}
+
 type atFlagEnvironment struct {
 	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
 	Flag        string `json:"flagKey" alias:"flag,featureFlagKey,key" doc:"Flag key"`
@@ -55,6 +65,17 @@ func (a inFlagEnvironment) target() ldclient.Target {
 	return ldclient.Target{Project: a.Project, Environment: a.Environment, Kind: "flag", Key: a.Flag}
 }
 
+type atSegment struct {
+	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
+	Environment string `json:"environmentKey" alias:"env,environment" doc:"Environment key"`
+	Segment     string `json:"segmentKey" alias:"segment,key" doc:"Segment key"`
+}
+
+func (a atSegment) target() ldclient.Target {
+	return ldclient.Target{Project: a.Project, Environment: a.Environment, Kind: "segment", Key: a.Segment}
+}
+
+// inSegment is atSegment for tools that read, which may fall back to production.
 type inSegment struct {
 	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
 	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" doc:"Environment key, production if not given"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
@@ -28,6 +29,8 @@ type intent struct {
 	Nothing      string                 // why there is nothing to do, "" when there is
 	Instructions []ldclient.Instruction // the semantic patch, for an approval request
 	Notes        []string               // what the caller should know besides
+	Target       ldclient.Target        // what would change, where the arguments do not tell
+	AskWith      string                 // what an approval request takes besides the instructions
 }
 
 // manner is how a plan is carried out.
@@ -112,11 +115,35 @@ func approvalReply[View any](c *call, reply change[View], p *plan[View], refused
 	reply.RequiresApproval, reply.Instructions = true, p.Instructions
 	reply.URL = pageURL(c.ld, c.target)
 	file := "a person can request it on the page at url"
-	if c.srv.serves("create-approval-request") {
-		file = "call create-approval-request with these instructions and a description"
+	if c.srv.serves("create-approval-request") && len(p.Instructions) > 0 {
+		file = "call create-approval-request with these instructions" + p.AskWith + " and a description"
 	}
 	reply.Message = fmt.Sprintf("%s. Nothing was changed. To have it reviewed, %s.", strings.TrimSuffix(e.Message, "."), file)
 	return reply
+}
+
+// segmentPlan plans a semantic patch of one segment. A segment takes at most
+// 1,500 target operations a request, so its instructions come in batches.
+func segmentPlan[View any](ld *ldclient.Client, at ldclient.Target, s *ldclient.Segment, view func(*ldclient.Segment) View, says string, batches ...[]ldclient.Instruction) *plan[View] {
+	before := view(s)
+	return &plan[View]{
+		intent: intent{Says: says, Version: fmt.Sprintf("segment %d", s.Version), Instructions: slices.Concat(batches...)},
+		Before: &before,
+		Apply: func(ctx context.Context, how manner) (*View, error) {
+			var after View
+			for done, do := range batches {
+				got, err := ld.Segments.Patch(ctx, at.Project, at.Environment, at.Key, ldclient.Patch{Comment: how.Comment, Instructions: do, DryRun: how.DryRun})
+				if err != nil && done > 0 {
+					return nil, fmt.Errorf("%d of %d requests were carried out, then: %w", done, len(batches), err)
+				}
+				if err != nil {
+					return nil, err
+				}
+				after = view(got)
+			}
+			return &after, nil
+		},
+	}
 }
 
 // flagPlan plans a semantic patch of one flag as it stands in one environment.

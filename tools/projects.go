@@ -2,14 +2,16 @@ package tools
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
 
 var projects = Toolset{
-	Name: "projects", Doc: "Find projects and environments.",
+	Name: "projects", Doc: "Find, create and change projects and environments.",
 	Default: []string{"list-projects", "get-project", "list-environments", "get-environment"},
-	Tools:   []Tool{listProjects, getProject, listEnvironments, getEnvironment},
+	Tools: []Tool{listProjects, getProject, createProject, updateProject, deleteProject,
+		listEnvironments, getEnvironment, createEnvironment, updateEnvironment},
 }
 
 type projectRow struct {
@@ -40,6 +42,7 @@ type projectDetail struct {
 	Key          string           `json:"key"`
 	Name         string           `json:"name"`
 	Tags         []string         `json:"tags,omitempty"`
+	ClientSide   []string         `json:"clientSide,omitempty" doc:"client-side SDKs that see new flags"`
 	Environments []environmentRow `json:"environments"`
 	Note         string           `json:"note,omitempty"`
 }
@@ -61,68 +64,183 @@ var getProject = read(Spec{
 		list.add(environmentRowOf(e), i)
 	}
 	list.keep("environment", func(e environmentRow) bool { return ld.Scope().AllowsEnvironment(e.Key) })
-	return projectDetail{p.Key, p.Name, p.Tags, list.Items, list.Note}, nil
+	return projectDetail{p.Key, p.Name, p.Tags, clientSideOf(p.ClientSide), list.Items, list.Note}, nil
 })
 
-// environmentRow is an environment in a list. What it leaves out is false or none.
-type environmentRow struct {
-	Key             string   `json:"key"`
-	Name            string   `json:"name,omitempty" doc:"only where it says more than the key"`
-	Critical        bool     `json:"critical,omitempty"`
-	RequireComments bool     `json:"requireComments,omitempty"`
-	ConfirmChanges  bool     `json:"confirmChanges,omitempty"`
-	Approvals       []string `json:"approvals,omitempty" doc:"resources whose changes need an approval"`
-	ClientSideID    string   `json:"clientSideId" doc:"public id for client-side SDKs"`
-	Tags            []string `json:"tags,omitempty"`
+// clientSideEdit says which client-side SDKs new flags are open to; what is left out stays as it is.
+type clientSideEdit struct {
+	EnvironmentID *bool `json:"usingEnvironmentId,omitempty" doc:"SDKs with a client-side ID"`
+	MobileKey     *bool `json:"usingMobileKey,omitempty" doc:"SDKs with a mobile key"`
 }
 
-func environmentRowOf(e ldclient.Environment) environmentRow {
-	row := environmentRow{e.Key, nameBeside(e.Key, e.Name), e.Critical.On(), e.RequireComments.On(), e.ConfirmChanges.On(), nil, e.ID, e.Tags}
-	for _, a := range []struct {
-		kind string
-		ldclient.Approval
-	}{{"flag", e.ApprovalSettings}, {"segment", e.ResourceApprovals.Segment}, {"aiconfig", e.ResourceApprovals.AIConfig}} {
-		if a.Required {
-			row.Approvals = append(row.Approvals, a.kind)
-		}
-		for _, tag := range a.RequiredApprovalTags {
-			row.Approvals = append(row.Approvals, a.kind+" tagged "+tag)
-		}
+func (in *clientSideEdit) on(a ldclient.ClientSideAvailability) ldclient.ClientSideAvailability {
+	if in != nil && in.EnvironmentID != nil {
+		a.UsingEnvironmentID = *in.EnvironmentID
 	}
-	return row
+	if in != nil && in.MobileKey != nil {
+		a.UsingMobileKey = *in.MobileKey
+	}
+	return a
 }
 
-var listEnvironments = read(Spec{
-	Name: "list-environments", Title: "List environments", Aliases: []string{"get-environments"},
-	Doc: "List a project's environments and what each asks for before a change. SDK keys are never shown.",
+// projectState is what changing a project changes.
+type projectState struct {
+	Name         string           `json:"name"`
+	Tags         []string         `json:"tags"`
+	ClientSide   []string         `json:"clientSide" doc:"client-side SDKs that see new flags"`
+	Environments []environmentRow `json:"environments,omitempty" doc:"of a new project"`
+}
+
+func projectStateOf(p *ldclient.Project) projectState {
+	return projectState{Name: p.Name, Tags: append([]string{}, p.Tags...), ClientSide: append([]string{}, clientSideOf(p.ClientSide)...)}
+}
+
+// newProject names a project that is yet to be created.
+type newProject struct {
+	Key string `json:"key" alias:"projectKey" doc:"Key of the new project, for good"`
+}
+
+func (a newProject) target() ldclient.Target { return ldclient.Target{Project: a.Key} }
+
+var createProject = create(Spec{
+	Name: "create-project", Title: "Create a project", Action: "createProject",
+	Doc: "Create a project. LaunchDarkly gives it its default environments, test and production. SDK keys are never shown.",
+}, func(ctx context.Context, ld *ldclient.Client, in struct {
+	newProject
+	Name       string          `json:"name" doc:"Name for people"`
+	Tags       []string        `json:"tags,omitempty" doc:"Tags"`
+	ClientSide *clientSideEdit `json:"defaultClientSideAvailability,omitempty" alias:"clientSideAvailability" doc:"Client-side SDKs that see its new flags; mobile if not given"`
+	because
+}) (*plan[projectState], error) {
+	tags, err := checkedSettings(in.Key, in.Name, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	if p, err := ld.Projects.Get(ctx, in.Key); err == nil {
+		return nil, badf("there is a project %s already (%s); choose another key, or change that one with update-project", in.Key, short(clean(p.Name), 100))
+	} else if !ldclient.IsNotFound(err) {
+		return nil, err
+	}
+	post := ldclient.NewProject{Key: in.Key, Name: in.Name, Tags: tags}
+	side := in.ClientSide.on(ldclient.ClientSideAvailability{UsingMobileKey: true})
+	if in.ClientSide != nil {
+		post.ClientSide = &side
+	}
+	p := &plan[projectState]{intent: intent{Says: fmt.Sprintf("create project %s (%s)", in.Key, in.Name), Notes: uncommented(in.because)}}
+	p.Apply = func(ctx context.Context, how manner) (*projectState, error) {
+		got := &ldclient.Project{Name: in.Name, Tags: tags, ClientSide: side}
+		if !how.DryRun {
+			if got, err = ld.Projects.Create(ctx, post); err != nil {
+				return nil, err
+			}
+		}
+		after := projectStateOf(got)
+		for _, e := range got.Environments {
+			after.Environments = append(after.Environments, environmentRowOf(e))
+		}
+		return &after, nil
+	}
+	return p, nil
+})
+
+var updateProject = update(Spec{
+	Name: "update-project", Title: "Update a project", Action: "updateProjectName",
+	Doc: "Change a project's name, tags, or which client-side SDKs see its new flags. What is not given stays as it is.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atProject
-	paged
-}) (page[environmentRow], error) {
-	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.Environment], error) {
-		return ld.Environments.List(ctx, in.Project, p)
-	})
+	Name       *string         `json:"name,omitempty" doc:"New name"`
+	Tags       *[]string       `json:"tags,omitempty" doc:"All tags; [] for none"`
+	ClientSide *clientSideEdit `json:"defaultClientSideAvailability,omitempty" alias:"clientSideAvailability" doc:"Client-side SDKs that see new flags"`
+	because
+}) (*plan[projectState], error) {
+	var e edits
+	was, err := ld.Projects.Get(ctx, in.Project)
 	if err != nil {
-		return page[environmentRow]{}, err
+		return nil, err
 	}
-	out := pageOf(got, in.Offset, environmentRowOf)
-	out.keep("environment", func(e environmentRow) bool { return ld.Scope().AllowsEnvironment(e.Key) })
-	return out, nil
+	is := *was
+	if err := e.nameAndTags(&is.Name, in.Name, &is.Tags, in.Tags); err != nil {
+		return nil, err
+	}
+	if is.ClientSide = in.ClientSide.on(was.ClientSide); is.ClientSide != was.ClientSide {
+		e.set("/defaultClientSideAvailability", is.ClientSide, "let new flags be seen by SDKs with %s instead of %s",
+			orNone(clientSideOf(is.ClientSide)), orNone(clientSideOf(was.ClientSide)))
+	}
+	if in.Name == nil && in.Tags == nil && in.ClientSide == nil {
+		return nil, badf("nothing to change: give name, tags or defaultClientSideAvailability")
+	}
+	before, then := projectStateOf(was), projectStateOf(&is)
+	p := &plan[projectState]{intent: e.intent("project "+in.Project, before, in.because), Before: &before}
+	p.Apply = func(ctx context.Context, how manner) (*projectState, error) {
+		if how.DryRun {
+			return &then, nil
+		}
+		got, err := ld.Projects.Update(ctx, in.Project, e.steps)
+		if err != nil {
+			return nil, err
+		}
+		after := projectStateOf(got)
+		return &after, nil
+	}
+	return p, nil
 })
 
-type environmentDetail struct {
-	environmentRow
-	SecureMode bool `json:"secureMode,omitempty"`
-	DefaultTTL int  `json:"defaultTtlMinutes,omitempty"`
+// projectContents is what goes when a project is deleted.
+type projectContents struct {
+	Name         string   `json:"name"`
+	Environments []string `json:"environments" doc:"keys, the first ten"`
+	EnvsCount    int      `json:"environmentsCount"`
+	Flags        int      `json:"flagsCount"`
+	Archived     int      `json:"archivedFlagsCount"`
 }
 
-var getEnvironment = read(Spec{
-	Name: "get-environment", Title: "Get an environment",
-	Doc: "Read one environment: what it asks for before a change, and its public client-side ID. SDK keys are never shown.",
-}, func(ctx context.Context, ld *ldclient.Client, in struct{ atEnvironment }) (environmentDetail, error) {
-	e, err := ld.Environments.Get(ctx, in.Project, in.Environment)
+var deleteProject = remove(Spec{
+	Name: "delete-project", Title: "Delete a project", Action: "deleteProject",
+	Doc: "Delete a project for good, with every environment, flag and segment in it. SDKs that use its keys stop getting flags.",
+}, func(ctx context.Context, ld *ldclient.Client, in struct {
+	atProject
+	because
+}) (*plan[projectContents], error) {
+	project, err := ld.Projects.Get(ctx, in.Project)
 	if err != nil {
-		return environmentDetail{}, err
+		return nil, err
 	}
-	return environmentDetail{environmentRowOf(*e), e.SecureMode, e.DefaultTTL}, nil
+	var envs []ldclient.Environment
+	var others *ldclient.Page[ldclient.Project]
+	before := projectContents{Name: project.Name}
+	g := gather(ctx)
+	g.need(func(ctx context.Context) (err error) { envs, err = ld.Environments.All(ctx, in.Project); return err })
+	g.need(func(ctx context.Context) (err error) {
+		others, err = ld.Projects.List(ctx, ldclient.ListProjects{Paging: ldclient.Paging{Limit: 2}})
+		return err
+	})
+	for state, count := range map[string]*int{"": &before.Flags, "archived": &before.Archived} {
+		g.need(func(ctx context.Context) error {
+			got, err := ld.Flags.List(ctx, in.Project, ldclient.ListFlags{State: state, Paging: ldclient.Paging{Limit: 1}})
+			if err == nil {
+				*count = got.Total
+			}
+			return err
+		})
+	}
+	if _, err := g.wait(); err != nil {
+		return nil, err
+	}
+	if len(others.Items) < 2 {
+		return nil, &ldclient.InvalidError{Message: fmt.Sprintf("project %s is the only one that the token sees, and LaunchDarkly does not delete an account's last one; if there are others, delete it in LaunchDarkly itself", in.Project)}
+	}
+	keys := keysOf(envs, func(e ldclient.Environment) string { return e.Key })
+	before.Environments, before.EnvsCount = ten(keys, 0), len(keys)
+	says := fmt.Sprintf("delete project %s (%s) for good, with its %d environments (%s), %d flags and %d archived flags, and all its segments",
+		in.Project, short(clean(project.Name), 100), len(keys), firstFew(keys), before.Flags, before.Archived)
+	return &plan[projectContents]{
+		intent: intent{Says: says, Version: "project " + digest(before), Notes: uncommented(in.because)},
+		Before: &before,
+		Apply: func(ctx context.Context, how manner) (*projectContents, error) {
+			if how.DryRun {
+				return nil, nil
+			}
+			return nil, ld.Projects.Delete(ctx, in.Project)
+		},
+	}, nil
 })

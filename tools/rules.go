@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -36,14 +35,6 @@ type newRule struct {
 	RolloutBucketBy    string             `json:"rolloutBucketBy,omitempty" doc:"Attribute to divide by, key if not given"`
 	RolloutContextKind string             `json:"rolloutContextKind,omitempty" doc:"Context kind to divide, user if not given"`
 	Description        string             `json:"description,omitempty"`
-}
-
-type clauseInput struct {
-	ContextKind string   `json:"contextKind,omitempty" doc:"user if not given"`
-	Attribute   string   `json:"attribute,omitempty" doc:"Such as key, email or /address/city; not for segmentMatch"`
-	Op          string   `json:"op,omitempty" jsonschema:"enum=in,enum=endsWith,enum=startsWith,enum=matches,enum=contains,enum=lessThan,enum=lessThanOrEqual,enum=greaterThan,enum=greaterThanOrEqual,enum=before,enum=after,enum=segmentMatch,enum=semVerEqual,enum=semVerLessThan,enum=semVerGreaterThan" doc:"in if not given"`
-	Negate      bool     `json:"negate,omitempty" doc:"true: must not match"`
-	Values      []scalar `json:"values" jsonschema:"minItems=1" doc:"One is enough; segment keys for segmentMatch; numbers may be plain"`
 }
 
 // ruleNeeds lists, by kind, the fields that must be there, then those that may.
@@ -98,9 +89,9 @@ func givenFields(v reflect.Value) []string {
 
 // ruleBuilder turns instructions as callers write them into LaunchDarkly's, and words for the person who confirms.
 type ruleBuilder struct {
-	flag     *ldclient.Flag
-	rules    []ldclient.Rule
-	segments []string // that new clauses name
+	flag  *ldclient.Flag
+	rules []ldclient.Rule
+	clauseBuilder
 }
 
 func (b *ruleBuilder) build(i ruleInstruction) (ldclient.Instruction, string, error) {
@@ -270,78 +261,10 @@ func (b *ruleBuilder) serve(r newRule) (ldclient.Serve, string, error) {
 	return ldclient.Serve{Weights: byID, BucketBy: r.RolloutBucketBy, ContextKind: r.RolloutContextKind}, strings.Join(words, ", "), nil
 }
 
-func (b *ruleBuilder) clauses(in []clauseInput) ([]ldclient.Clause, error) {
-	var out []ldclient.Clause
-	for n, c := range in {
-		if c.Op == "" {
-			c.Op = "in"
-		}
-		values := valuesFor(c.Op, c.Values)
-		switch {
-		case c.Op == "segmentMatch":
-			if c.Attribute != "" && c.Attribute != "segmentMatch" {
-				return nil, fmt.Errorf("clauses[%d]: segmentMatch takes no attribute", n)
-			}
-			c.Attribute = "segmentMatch"
-			b.noteSegments(c.Op, values)
-		case c.Attribute == "":
-			return nil, fmt.Errorf("clauses[%d]: missing attribute", n)
-		case c.ContextKind == "":
-			c.ContextKind = "user"
-		}
-		out = append(out, ldclient.Clause{ContextKind: c.ContextKind, Attribute: c.Attribute, Op: c.Op, Negate: c.Negate, Values: values})
-	}
-	return out, nil
-}
-
-func (b *ruleBuilder) noteSegments(op string, values []any) {
-	for _, v := range values {
-		if key, ok := v.(string); ok && op == "segmentMatch" && !slices.Contains(b.segments, key) {
-			b.segments = append(b.segments, key)
-		}
-	}
-}
-
-// valuesFor gives an operator that compares numbers numbers, since models often quote them.
-func valuesFor(op string, in []scalar) []any {
-	out := make([]any, len(in))
-	for i, v := range in {
-		out[i] = v.any
-		if s, ok := v.any.(string); ok && (strings.HasPrefix(op, "lessThan") || strings.HasPrefix(op, "greaterThan")) {
-			var n json.Number
-			if json.Unmarshal([]byte(s), &n) == nil {
-				out[i] = n
-			}
-		}
-	}
-	return out
-}
-
-func clausesWith(clauses []ldclient.Clause, ids []string) []ldclient.Clause {
-	var out []ldclient.Clause
-	for _, c := range clauses {
-		if slices.Contains(ids, c.ID) {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
 func (b *ruleBuilder) name(n int) string {
-	r := b.rules[n]
-	if r.Description != "" {
-		return fmt.Sprintf("rule %d (%s)", n+1, short(clean(r.Description), 60))
-	}
-	return fmt.Sprintf("rule %d (%s)", n+1, short(inWords(r.Clauses), 120))
+	return ruleName(n, b.rules[n].Description, b.rules[n].Clauses)
 }
 
 func (b *ruleBuilder) listRules() string {
-	if len(b.rules) == 0 {
-		return "it has no rules"
-	}
-	var out []string
-	for n, r := range b.rules[:min(firstOf, len(b.rules))] {
-		out = append(out, r.ID+" is "+b.name(n))
-	}
-	return strings.Join(out, ", ")
+	return listRules(keysOf(b.rules, func(r ldclient.Rule) string { return r.ID }), b.name)
 }

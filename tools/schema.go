@@ -23,6 +23,15 @@ func (s scalar) MarshalJSON() ([]byte, error) { return json.Marshal(s.any) }
 
 func (scalar) JSONSchema() *jsonschema.Schema { return &jsonschema.Schema{Type: "string"} }
 
+// anyValue is any JSON value. Its published schema says string, as that of a scalar does.
+type anyValue json.RawMessage
+
+func (v *anyValue) UnmarshalJSON(b []byte) error { *v = bytes.Clone(b); return nil }
+
+func (v anyValue) MarshalJSON() ([]byte, error) { return json.RawMessage(v).MarshalJSON() }
+
+func (anyValue) JSONSchema() *jsonschema.Schema { return &jsonschema.Schema{Type: "string"} }
+
 // reflector reads descriptions from a plain doc tag, which, unlike the
 // jsonschema tag, may hold commas. Fields are required unless omitempty.
 var reflector = jsonschema.Reflector{

@@ -7,9 +7,10 @@ import (
 )
 
 var segments = Toolset{
-	Name: "segments", Doc: "Find and read segments.",
+	Name: "segments", Doc: "Find, read, make and change segments, and see who is in them.",
 	Default: []string{"list-segments", "get-segment"},
-	Tools:   []Tool{listSegments, getSegment},
+	Tools: []Tool{listSegments, getSegment, getSegmentMembership, createSegment, updateSegmentSettings, updateSegmentRules,
+		updateSegmentTargets, manageSegmentExpiringTargets, deleteSegment},
 }
 
 type segmentRow struct {
@@ -92,7 +93,19 @@ type segmentRuleView struct {
 	Description string       `json:"description,omitempty"`
 	Clauses     []clauseView `json:"clauses"`
 	Percent     string       `json:"percent,omitempty" doc:"share of the matching contexts, all if not given"`
+	ContextKind string       `json:"contextKind,omitempty" doc:"divided by percent; user if not given"`
 	BucketBy    string       `json:"bucketBy,omitempty"`
+}
+
+func segmentRuleOf(r ldclient.SegmentRule, skip int) segmentRuleView {
+	v := segmentRuleView{ID: r.ID, Description: r.Description, Clauses: clauseViews(r.Clauses, skip), BucketBy: r.BucketBy}
+	if r.Weight != nil && *r.Weight < whole {
+		v.Percent = percent(*r.Weight)
+		if r.RolloutContextKind != "user" {
+			v.ContextKind = r.RolloutContextKind
+		}
+	}
+	return v
 }
 
 var getSegment = read(Spec{
@@ -115,11 +128,7 @@ var getSegment = read(Spec{
 	d.IncludedCount, d.ExcludedCount = members(s)
 	rules := s.Rules[min(in.RulesOffset, len(s.Rules)):]
 	for _, r := range rules[:min(firstOf, len(rules))] {
-		v := segmentRuleView{ID: r.ID, Description: r.Description, Clauses: clauseViews(r.Clauses, in.ValuesOffset), BucketBy: r.BucketBy}
-		if r.Weight != nil && *r.Weight < whole {
-			v.Percent = percent(*r.Weight)
-		}
-		d.Rules = append(d.Rules, v)
+		d.Rules = append(d.Rules, segmentRuleOf(r, in.ValuesOffset))
 	}
 	for _, f := range s.Flags[:min(firstOf, len(s.Flags))] {
 		d.Flags = append(d.Flags, f.Key)

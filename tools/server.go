@@ -27,6 +27,7 @@ type Options struct {
 	Client        *ldclient.Client
 	Version       string        // of this program
 	ReadOnly      bool          // serve only tools that change nothing
+	AllowReview   bool          // serve tools that approve or decline other people's requests
 	Project       string        // stands in where a call gives no projectKey
 	Environment   string        // stands in where a call gives no environmentKey
 	Protect       []string      // globs of environments to protect besides LaunchDarkly's own marks
@@ -58,7 +59,8 @@ type served struct {
 	schema   *jsonschema.Schema // what is accepted
 	fields   []field
 	compiled func() *validator.Schema
-	hidden   string // why it is not listed, "" when it is
+	hidden   string // why it cannot be called, "" when it can
+	unlisted bool
 }
 
 const instructions = `Tools of LaunchDarkly feature management. Find keys with list-projects, list-environments and list-flags. ` +
@@ -95,12 +97,16 @@ func New(o Options) (*Server, error) {
 		got.Tools = slices.DeleteFunc(slices.Clone(got.Tools), func(t mcp.Tool) bool { return !s.serves(t.Name) })
 	})
 	s.mcp = server.NewMCPServer("ld-mcp", o.Version, server.WithTitle("LaunchDarkly"),
-		server.WithToolCapabilities(true), server.WithInstructions(instructions), server.WithHooks(hooks))
+		server.WithToolCapabilities(true), server.WithPromptCapabilities(false), server.WithResourceCapabilities(false, false),
+		server.WithCompletions(), server.WithPromptCompletionProvider(completer{s}), server.WithResourceCompletionProvider(completer{s}),
+		server.WithInstructions(instructions), server.WithHooks(hooks))
 	for _, set := range Catalog() {
 		for _, t := range set.Tools {
 			s.add(set.Name, t, wanted[t.Name])
 		}
 	}
+	s.addPrompts()
+	s.addResources()
 	return s, nil
 }
 
@@ -115,6 +121,10 @@ func (s *Server) add(set string, t Tool, wanted bool) {
 	switch {
 	case s.opts.ReadOnly && t.Effect != Read:
 		x.hidden = "this server is read-only"
+	case t.ForPeople && !s.opts.AllowReview:
+		x.hidden = "reviewing is for people, and whoever runs this server has not allowed it"
+	case t.Unlisted:
+		x.unlisted = true
 	case !wanted:
 		x.hidden = "it is not among the tools that this server was told to serve"
 	}
@@ -146,7 +156,7 @@ func (s *Server) MCP() *server.MCPServer { return s.mcp }
 
 // serves reports whether a tool of this name is listed.
 func (s *Server) serves(name string) bool {
-	return slices.ContainsFunc(s.tools, func(t *served) bool { return t.Name == name && t.hidden == "" })
+	return slices.ContainsFunc(s.tools, func(t *served) bool { return t.Name == name && t.hidden == "" && !t.unlisted })
 }
 
 // handler is the doorway of every call: limits, the tool's own run, reply and record.
@@ -223,6 +233,9 @@ type Info struct {
 func (s *Server) Tools() []Info {
 	var out []Info
 	for _, t := range s.tools {
+		if t.unlisted {
+			continue
+		}
 		out = append(out, Info{Name: t.Name, Title: t.Title, Toolset: t.set, Effect: t.Effect, Action: t.Action,
 			Description: t.Doc, Aliases: t.Aliases, Hidden: t.hidden, InputSchema: t.published()})
 	}

@@ -12,8 +12,9 @@ import (
 
 var targeting = Toolset{
 	Name: "targeting", Doc: "Change who gets which variation of a flag in one environment.",
-	Default: []string{"toggle-flag", "update-targeting-rules"},
-	Tools:   []Tool{toggleFlag, updateTargetingRules},
+	Default: []string{"toggle-flag", "update-targeting-rules", "update-rollout", "update-individual-targets", "copy-flag-config", "update-prerequisites", "update-off-variation"},
+	Tools: []Tool{toggleFlag, updateTargetingRules, updateRollout, updateIndividualTargets, updateOffVariation, updatePrerequisites, copyFlagConfig,
+		manageExpiringTargets, updateTrackEvents},
 }
 
 // flagState is what toggling changes.

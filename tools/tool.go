@@ -32,6 +32,12 @@ type Spec struct {
 	Action string // LaunchDarkly role action that it needs, "" when any reader may use it
 	// Aliases are names that older servers gave this tool. They can be called but are not listed.
 	Aliases []string
+	// Unlisted tools can be called but are not listed: they serve prompts written for older servers.
+	Unlisted bool
+	// ForPeople tools do what is people's to decide: they are served only with Options.AllowReview.
+	ForPeople bool
+	// Unconfirmed says why a change by this tool is not put to a person first, "" where it is.
+	Unconfirmed string
 	// Additive tools do more when they are called twice, although they change what exists.
 	Additive bool
 }
@@ -89,10 +95,17 @@ func write[In targeted, View any](e Effect, s Spec, h writer[In, View]) Tool {
 				return nil, err
 			}
 			c.target, c.given = in.target(), in.given()
-			if err := c.ld.Scope().Check(c.target, true); err != nil {
+			_, later := any(in).(interface{ knownLater() })
+			if err := c.ld.Scope().Check(c.target, !later); err != nil {
 				return nil, err
 			}
-			return carryOut(ctx, c, func() (*plan[View], error) { return h(ldclient.WithoutWrites(ctx), c.ld, in) })
+			return carryOut(ctx, c, func() (*plan[View], error) {
+				p, err := h(ldclient.WithoutWrites(ctx), c.ld, in)
+				if err == nil && later {
+					err = c.aimed(p.intent)
+				}
+				return p, err
+			})
 		}}
 }
 

@@ -19,6 +19,8 @@ import (
 const (
 	WriterToken = "api-sandbox"
 	ReaderToken = "api-sandbox-reader"
+	// ReviewerToken is of another member who may write, to review what WriterToken requests.
+	ReviewerToken = "api-sandbox-reviewer"
 )
 
 // Options shape a new account.
@@ -48,6 +50,8 @@ type Account struct {
 	repos    []*repository
 	contexts []*seenContext
 	audit    []*auditEntry // oldest first
+	pending
+	expiring []*expiringTarget
 
 	faults []Fault
 	log    []Request

@@ -10,6 +10,7 @@ import (
 func (a *Account) codeReferenceRoutes() {
 	a.route("GET /code-refs/repositories", a.listRepositories)
 	a.route("GET /code-refs/repositories/{repo}", a.getRepository)
+	a.route("GET /code-refs/extinctions", a.listExtinctions)
 	a.route("GET /code-refs/statistics", a.statisticsRoot)
 	a.route("GET /code-refs/statistics/{project}", a.statistics)
 }

@@ -171,6 +171,9 @@ func (c *seenContext) rep() map[string]any {
 		out = map[string]any{}
 	}
 	out["kind"], out["key"] = c.Kind, c.Key
+	if len(c.Redacted) > 0 {
+		out["_meta"] = map[string]any{"redactedAttributes": c.Redacted}
+	}
 	return out
 }
 
@@ -305,14 +308,15 @@ func (a *Account) countAttributes(r *http.Request, p *project, e *environment, s
 }
 
 type weighted struct {
-	Name   any `json:"name"`
-	Weight int `json:"weight"`
+	Name     any  `json:"name"`
+	Weight   int  `json:"weight"`
+	Redacted bool `json:"redacted,omitempty"`
 }
 
 func (a *Account) contextAttributes(w http.ResponseWriter, r *http.Request, p *project, e *environment) {
 	a.sendCounts(w, r, p, e, "name", "names", func(c *seenContext) []any {
 		var names []any
-		for _, name := range slices.Sorted(maps.Keys(c.Attributes)) {
+		for _, name := range slices.Concat(slices.Sorted(maps.Keys(c.Attributes)), c.Redacted) {
 			names = append(names, name)
 		}
 		return names
@@ -340,7 +344,13 @@ func (a *Account) sendCounts(w http.ResponseWriter, r *http.Request, p *project,
 	}
 	items := []map[string]any{}
 	for _, kind := range kinds {
-		items = append(items, map[string]any{"kind": kind, many: counts[kind]})
+		list := counts[kind]
+		for i := range list {
+			list[i].Redacted = one == "name" && slices.ContainsFunc(a.seenIn(p, e), func(c *seenContext) bool {
+				return c.Kind == kind && slices.Contains(c.Redacted, text(list[i].Name))
+			})
+		}
+		items = append(items, map[string]any{"kind": kind, many: list})
 	}
 	send(w, http.StatusOK, map[string]any{"items": items})
 }

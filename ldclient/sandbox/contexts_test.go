@@ -47,6 +47,7 @@ func TestContextSearch(t *testing.T) {
 		{"*.managed exists true,device.managed equals true", []string{"device:device-0", "device:device-4", "device:device-8"}},
 		{"q equals tyrell", []string{"organization:tyrell"}},
 		{"applicationId equals support-desk", []string{"user:user-1002"}},
+		{`"*.name" equals "Key with a slash",key notEquals "a\"|b"`, []string{"user:a/b c:d"}},
 		{"organization.name notEquals Acme,kind equals organization,key startsWith a", nil},
 	}
 	for _, test := range tests {
@@ -118,16 +119,23 @@ func TestContextAttributes(t *testing.T) {
 		}
 	}
 	names := into[counts](t, checked(t, a, "GET", path+"?filter="+url.QueryEscape("kind equals device,name startsWith m"), nil), 200)
-	if len(names.Items) != 1 || !cmp.Equal(names.Items[0].Names, []weighted{{"managed", 9}, {"model", 9}}) {
+	if len(names.Items) != 1 || !cmp.Equal(names.Items[0].Names, []weighted{{Name: "managed", Weight: 9}, {Name: "model", Weight: 9}}) {
 		t.Errorf("names %+v", names)
 	}
 	values := into[counts](t, checked(t, a, "GET", path+"/os", nil), 200)
-	if len(values.Items) != 1 || !cmp.Equal(values.Items[0].Values, []weighted{{"Android", 3}, {"Windows", 3}, {"iOS", 3}}) {
+	if len(values.Items) != 1 || !cmp.Equal(values.Items[0].Values, []weighted{{Name: "Android", Weight: 3}, {Name: "Windows", Weight: 3}, {Name: "iOS", Weight: 3}}) {
 		t.Errorf("values %+v", values)
 	}
 	pointer := into[counts](t, checked(t, a, "GET", path+"/%2Faddress%2Fcity?limit=2&filter="+url.QueryEscape("value startsWith P"), nil), 200)
 	if len(pointer.Items) != 1 || pointer.Items[0].Values[0].Name != "Porto" {
 		t.Errorf("values of /address/city %+v", pointer)
+	}
+	phone := into[counts](t, checked(t, a, "GET", path+"?filter="+url.QueryEscape("name startsWith ph"), nil), 200)
+	if len(phone.Items) != 1 || !cmp.Equal(phone.Items[0].Names, []weighted{{Name: "phone", Weight: 1, Redacted: true}}) {
+		t.Errorf("redacted names %+v", phone)
+	}
+	if none := into[counts](t, checked(t, a, "GET", path+"/phone", nil), 200); len(none.Items) != 0 {
+		t.Errorf("values of a redacted attribute %+v", none)
 	}
 	for _, bad := range []string{"?limit=101", "?filter=" + url.QueryEscape("name equals x")} {
 		into[failure](t, ask(t, a, "GET", path+bad, nil), 400)

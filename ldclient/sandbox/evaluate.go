@@ -19,6 +19,7 @@ import (
 func (a *Account) Evaluate(projectKey, environmentKey, flagKey string, c ldcontext.Context) (ldreason.EvaluationDetail, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.expire()
 	p := a.findProject(projectKey)
 	if p == nil || p.env(environmentKey) == nil {
 		return ldreason.EvaluationDetail{}, fmt.Errorf("the sandbox has no environment %s/%s: name one of its own", projectKey, environmentKey)

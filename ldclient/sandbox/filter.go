@@ -31,9 +31,13 @@ func parseFields(s string) ([]fieldFilter, error) {
 // splitOutside splits s at sep, but not within quotes, braces, brackets or parentheses.
 func splitOutside(s string, sep byte) []string {
 	var out []string
-	depth, start, quoted := 0, 0, false
+	depth, start, quoted, escaped := 0, 0, false, false
 	for i := range len(s) {
 		switch c := s[i]; {
+		case escaped:
+			escaped = false
+		case quoted && c == '\\':
+			escaped = true
 		case c == '"':
 			quoted = !quoted
 		case quoted:
@@ -87,7 +91,13 @@ func parseExpression(s string) (expression, error) {
 	if err != nil {
 		return expression{}, err
 	}
-	return expression{cond: &condition{field: words[0], op: words[1], values: values}}, nil
+	field := words[0]
+	if field[0] == '"' { // a field with blanks
+		if err := json.Unmarshal([]byte(words[0]), &field); err != nil {
+			return expression{}, fmt.Errorf("invalid filter field %s", words[0])
+		}
+	}
+	return expression{cond: &condition{field: field, op: words[1], values: values}}, nil
 }
 
 func parseExpressions(parts []string) ([]expression, error) {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 )
@@ -46,7 +47,7 @@ func (a *Account) copyFlag(w http.ResponseWriter, r *http.Request) {
 		badRequest(w, err)
 		return
 	}
-	g, err := a.copyConfig(p, f, in)
+	g, err := a.copyConfig(p, f, in, false)
 	if err != nil {
 		refuse(w, err)
 		return
@@ -60,8 +61,8 @@ func (a *Account) copyFlag(w http.ResponseWriter, r *http.Request) {
 	send(w, http.StatusCreated, a.flagView(p, f, everyEnvironment))
 }
 
-// copyConfig returns f with the source environment's configuration in the target environment.
-func (a *Account) copyConfig(p *project, f *flag, in copyPost) (*flag, *apiError) {
+// copyConfig returns f with the source environment's configuration in the target environment; approved says that people agreed to it.
+func (a *Account) copyConfig(p *project, f *flag, in copyPost, approved bool) (*flag, *apiError) {
 	actions, err := in.actions()
 	if err != nil {
 		return nil, err
@@ -72,10 +73,10 @@ func (a *Account) copyConfig(p *project, f *flag, in copyPost) (*flag, *apiError
 		return nil, invalid("source.key and target.key must name environments of project '%s'", p.Key)
 	}
 	if v := in.Source.CurrentVersion; v != nil && *v != from.Version {
-		return nil, conflict("the flag's version in environment '%s' is %d, not %d", in.Source.Key, from.Version, *v)
+		return nil, stale("the flag's version in environment '%s' is %d, not %d", in.Source.Key, from.Version, *v)
 	}
 	if v := in.Target.CurrentVersion; v != nil && *v != to.Version {
-		return nil, conflict("the flag's version in environment '%s' is %d, not %d", in.Target.Key, to.Version, *v)
+		return nil, stale("the flag's version in environment '%s' is %d, not %d", in.Target.Key, to.Version, *v)
 	}
 	old := cloneOf(to)
 	from = cloneOf(from)
@@ -98,7 +99,7 @@ func (a *Account) copyConfig(p *project, f *flag, in copyPost) (*flag, *apiError
 		}
 	}
 	a.completeFlag(g)
-	if err := flagApproval(p.env(in.Target.Key), f, configActions(old, to)); err != nil {
+	if err := flagApproval(p.env(in.Target.Key), f, configActions(old, to)); err != nil && !approved {
 		return nil, err
 	}
 	return g, a.finishFlag(p, f, g)
@@ -171,4 +172,8 @@ func (a *Account) dependentFlagsIn(w http.ResponseWriter, r *http.Request) {
 		"items": items, "_site": flagSite(p, e.Key, f.Key),
 		"_links": links{"self": linkTo("flags", p.Key, e.Key, f.Key, "dependent-flags"), "parent": linkTo("flags", p.Key, f.Key)},
 	})
+}
+
+func stale(format string, args ...any) *apiError {
+	return &apiError{http.StatusConflict, "optimistic_locking_error", fmt.Sprintf(format, args...)}
 }

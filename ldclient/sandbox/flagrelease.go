@@ -33,13 +33,13 @@ type metricPreferences struct {
 	AutoRollback bool `json:"autoRollback"`
 }
 
-// release is a guarded or progressive rollout on one rule of a flag. It stays in its first stage until it is stopped.
+// release is a guarded or progressive rollout on one rule of a flag. It moves on by the clock, and no metric ever regresses.
 type release struct {
 	ID                  string
 	Kind                string // guarded or progressive
 	Environment         string // key
 	Rule                string // rule ID, or fallthroughRule
-	Status              string // in_progress, manually_completed or manually_reverted
+	Status              string // in_progress, completed, manually_completed or manually_reverted
 	OriginalVariationID string
 	TargetVariationID   string
 	RandomizationUnit   string
@@ -47,6 +47,8 @@ type release struct {
 	Metrics             []releaseMetric
 	AutoRollback        map[string]bool // by metric key
 	Created, Ended      int64
+	Stage               int   // index of the present or last one
+	StageStarted        int64 // when it began
 }
 
 const (
@@ -160,20 +162,18 @@ func (e *flagEdit) startRelease(in params) *apiError {
 	if err != nil {
 		return err
 	}
-	first := in.Stages[0].Allocation
-	*served = serve{Rollout: &rollout{
-		ContextKind: in.RandomizationUnit,
-		Variations:  []weightedVariation{{Variation: target, Weight: first}, {Variation: original, Weight: fullWeight - first}},
-	}}
 	auto := map[string]bool{}
 	for _, m := range in.Metrics {
 		auto[m.Key] = in.MetricMonitoringPreferences[m.Key].AutoRollback
 	}
-	e.f.Releases = append(e.f.Releases, release{
+	now := e.a.tick()
+	r := release{
 		ID: e.a.uuid(), Kind: in.ReleaseKind, Environment: e.env.Key, Rule: rule, Status: releaseInProgress,
 		OriginalVariationID: in.OriginalVariationID, TargetVariationID: in.TargetVariationID,
-		RandomizationUnit: in.RandomizationUnit, Stages: in.Stages, Metrics: in.Metrics, AutoRollback: auto, Created: e.a.tick(),
-	})
+		RandomizationUnit: in.RandomizationUnit, Stages: in.Stages, Metrics: in.Metrics, AutoRollback: auto, Created: now, StageStarted: now,
+	}
+	*served = r.serves(target, original)
+	e.f.Releases = append(e.f.Releases, r)
 	return nil
 }
 

@@ -13,6 +13,7 @@ func (a *Account) flagRoutes() {
 	a.route("DELETE /flags/{project}/{flag}", a.deleteFlag)
 	a.route("POST /flags/{project}/{flag}/copy", a.copyFlag)
 	a.route("GET /flags/{project}/{flag}/dependent-flags", a.dependentFlags)
+	a.route("GET /projects/{project}/flag-defaults", a.getFlagDefaults)
 	a.route("GET /flags/{project}/{environment}/{flag}/dependent-flags", a.dependentFlagsIn)
 	a.route("GET /flag-statuses/{project}/{environment}", a.listFlagStatuses)
 	a.route("GET /flag-statuses/{project}/{environment}/{flag}", a.getFlagStatus)
@@ -103,6 +104,7 @@ var flagActions = map[string][2]string{
 	"updateFlagCustomProperties":           {"updated the custom properties of the flag", "Changed the custom properties"},
 	"updateMaintainer":                     {"updated the maintainer of the flag", "Changed the maintainer"},
 	"copyFlagConfigFrom":                   {"copied the settings of the flag", "Copied the settings from another environment"},
+	"updateExpiringTargets":                {"updated the expiring targets of the flag", "Changed when individual targets expire"},
 	"copyFlagConfigTo":                     {"copied the settings of the flag", ""},
 }
 

@@ -133,13 +133,17 @@ func (a *Account) memberMatches(m *member, f fieldFilter) (bool, error) {
 	case "query":
 		return containsFold(m.FirstName+" "+m.LastName, f.value) || containsFold(m.Email, f.value), nil
 	case "role":
-		return slices.Contains(oneOf, m.Role) || slices.ContainsFunc(m.CustomRoles, func(key string) bool { return slices.Contains(oneOf, key) }), nil
+		asked := m.Role
+		if asked == "owner" { // the filter counts the owner among the admins
+			asked = "admin"
+		}
+		return slices.Contains(oneOf, m.Role) || slices.Contains(oneOf, asked) || slices.ContainsFunc(m.CustomRoles, func(key string) bool { return slices.Contains(oneOf, key) }), nil
 	case "id":
 		return slices.Contains(oneOf, m.ID), nil
 	case "email":
 		return slices.Contains(oneOf, m.Email), nil
 	case "team":
-		return slices.Contains(m.Teams, f.value), nil
+		return slices.ContainsFunc(m.Teams, func(key string) bool { return strings.EqualFold(key, f.value) }), nil
 	case "noteam":
 		return !slices.Contains(m.Teams, f.value), nil
 	case "lastSeen":

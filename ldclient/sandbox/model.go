@@ -10,6 +10,10 @@ type project struct {
 	Created int64
 	Envs    []*environment
 	Flags   []*flag // in order of creation, archived ones included
+
+	Policies  []*releasePolicy        // first wins
+	Pipelines []*releasePipeline      // in order of creation
+	Progress  map[*flag]*flagProgress // through a pipeline
 	projectSettings
 }
 
@@ -262,6 +266,7 @@ type repository struct {
 	Head                                  string // the default branch's latest commit
 	Updated                               int64
 	References                            []codeReference
+	Extinctions                           []extinction
 }
 
 type codeReference struct {
@@ -276,6 +281,7 @@ type seenContext struct {
 	Project, Env  string
 	Kind, Key     string
 	Attributes    map[string]any
+	Redacted      []string // names of attributes that SDKs kept to themselves
 	ApplicationID string
 	LastSeen      int64
 }

@@ -230,7 +230,9 @@ func TestIdentity(t *testing.T) {
 	for query, want := range map[string][]string{
 		"filter=query:hop":                              {"grace"},
 		"filter=role:admin|owner":                       {"margaret", "katherine"},
+		"filter=role:admin":                             {"margaret", "katherine"},
 		"filter=role:mobile-developer":                  {"radia"},
+		"filter=team:PLATFORM":                          {"margaret", "katherine", "edsger"},
 		"filter=email:ada@example.com|mary@example.com": {"ada", "mary"},
 		"filter=team:platform":                          {"margaret", "katherine", "edsger"},
 		"filter=noteam:platform&limit=2":                {"ada", "grace"},

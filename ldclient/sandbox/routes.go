@@ -22,11 +22,17 @@ func (a *Account) routes() {
 	a.projectRoutes()
 	a.environmentRoutes()
 	a.flagRoutes()
+	a.expiringFlagRoutes()
 	a.segmentRoutes()
+	a.expiringSegmentRoutes()
 	a.contextRoutes()
 	a.auditRoutes()
 	a.identityRoutes()
 	a.codeReferenceRoutes()
+	a.approvalRoutes()
+	a.scheduledRoutes()
+	a.triggerRoutes()
+	a.releaseRoutes()
 }
 
 // route registers a handler that runs under the account's lock. pattern is relative to /api/v2.
@@ -74,6 +80,9 @@ func (rt *route) moreLiteral(than *route) bool {
 // server on the way could read as another one.
 func segments(escaped string) (segs []string, clean bool) {
 	rest, ok := strings.CutPrefix(escaped, "/api/v2")
+	if inner, internal := strings.CutPrefix(escaped, "/internal/"); internal {
+		rest, ok = internalSegment+"/"+inner, true
+	}
 	if !ok {
 		return []string{escaped}, false
 	}

@@ -41,6 +41,9 @@ func (a *Account) seed(o Options) {
 	a.seedHistory(history)
 	a.seedContexts(ago)
 	a.seedRepositories(ago)
+	a.seedPending(shop, ago)
+	a.seedReleases(shop, start, ago)
+	a.seedExtinctions(ago)
 	a.past, a.actor, a.last = 0, nil, start
 }
 

@@ -54,6 +54,7 @@ func (a *Account) seedContexts(ago func(time.Duration) int64) {
 	}
 	// The same user seen by another application.
 	see("shop", "production", "user", "user-1002", "support-desk", 30*time.Hour, map[string]any{"name": "Chidi", "email": "chidi@example.com"})
+	a.contexts[len(a.contexts)-1].Redacted = []string{"phone"}
 	see("shop", "production", "user", "a/b c:d", "web-shop", 90*time.Hour, map[string]any{"name": "Key with a slash", "country": "DE"})
 }
 

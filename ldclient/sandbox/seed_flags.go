@@ -92,6 +92,7 @@ var shopFlags = []flagSeed{
 		f.in("production").On = true
 		f.in("production").Fallthrough = always(1)
 		targets(f.in("production"), 0, "user", "user-1001", "user-1004", "user-1009")
+		targets(f.in("test"), 0, "user", "user-1001")
 		targets(f.in("production"), 0, "organization", "acme")
 	}},
 	{140, "express-shipping", "Express shipping", "Delivery on the same day, where there is a courier", "@checkout", "checkout", "st", "live", nil, false, func(f *flag) {

@@ -315,6 +315,8 @@ var segmentActions = map[string][2]string{
 	"updateIncluded":    {"updated the included targets of the segment", "Changed the included targets"},
 	"updateExcluded":    {"updated the excluded targets of the segment", "Changed the excluded targets"},
 	"updateRules":       {"updated the rules of the segment", "Changed the rules"},
+
+	"updateExpiringTargets": {"updated the expiring targets of the segment", "Changed the expiring targets"},
 }
 
 // segmentChange is the audit log's view of a change from before to after; one of them is nil for a new or deleted segment.

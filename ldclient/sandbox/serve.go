@@ -39,6 +39,7 @@ func (a *Account) serve(r *http.Request) (*reply, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.count++
+	a.runDue()
 	w := a.newReply()
 	rewind()
 	fault, faulty := a.takeFault(in)
@@ -111,6 +112,7 @@ func (f Fault) write(w *reply) error {
 
 // answer does what every route has in common and then runs the route's handler.
 func (a *Account) answer(w *reply, r *http.Request, segs []string, clean bool) {
+	a.expire()
 	rt, known := a.find(r.Method, segs)
 	if !clean {
 		rt, known = nil, false
@@ -136,6 +138,7 @@ func (a *Account) answer(w *reply, r *http.Request, segs []string, clean bool) {
 				r.SetPathValue(name, segs[i])
 			}
 		}
+		a.advance()
 		rt.handle(w, r)
 	case known:
 		fail(w, http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed")
