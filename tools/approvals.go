@@ -56,7 +56,7 @@ func approvalRowOf(r ldclient.ApprovalRequest) approvalRow {
 }
 
 type approvalListInput struct {
-	Project      string `json:"projectKey" alias:"project" doc:"Project key"`
+	Project      string `json:"projectKey" alias:"project"`
 	Environment  string `json:"environmentKey,omitempty" alias:"env,environment" default:"-" doc:"Only in this environment; goes with flagKey and segmentKey"`
 	Flag         string `json:"flagKey,omitempty" alias:"flag,featureFlagKey" doc:"Only of this flag"`
 	Segment      string `json:"segmentKey,omitempty" alias:"segment" doc:"Only of this segment"`
@@ -144,7 +144,7 @@ func approvalsOf(ctx context.Context, ld *ldclient.Client, in approvalListInput)
 }
 
 type atApproval struct {
-	Project string `json:"projectKey" alias:"project" doc:"Project key"`
+	Project string `json:"projectKey" alias:"project"`
 	ID      string `json:"id" alias:"approvalRequestId,requestId,_id" doc:"_id of the approval request"`
 }
 
@@ -255,8 +255,8 @@ func approvalStateOf(r *ldclient.ApprovalRequest, would []string) approvalState 
 }
 
 type approvalInput struct {
-	Project       string           `json:"projectKey" alias:"project" doc:"Project key"`
-	Environment   string           `json:"environmentKey" alias:"env,environment" doc:"Environment key"`
+	Project       string           `json:"projectKey" alias:"project"`
+	Environment   string           `json:"environmentKey" alias:"env,environment"`
 	Flag          string           `json:"flagKey,omitempty" alias:"flag,featureFlagKey,key" doc:"Flag to change"`
 	Segment       string           `json:"segmentKey,omitempty" alias:"segment" doc:"Or the segment to change"`
 	Instructions  []rawInstruction `json:"instructions,omitempty" doc:"Semantic patch instructions, as the blocked call returned them"`

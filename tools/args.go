@@ -16,6 +16,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
 )
 
 // badArguments is an error in a call's arguments; its text says what was expected.
@@ -36,13 +38,16 @@ func (c *call) bind(in any) error {
 		if err := rename(c.tool.fields, args); err != nil {
 			return err
 		}
-		args, _ = unquote(c.tool.schema, args).(map[string]any)
+		args, _ = unquote(c.tool.accepted(), args).(map[string]any)
 	}
 	if err := c.readAddresses(args); err != nil {
 		return err
 	}
 	c.srv.fill(c.tool, args)
 	if err := c.tool.validate(args); err != nil {
+		return err
+	}
+	if err := checkKeys(args); err != nil {
 		return err
 	}
 	c.args = args
@@ -55,6 +60,21 @@ func (c *call) bind(in any) error {
 		return badf("%s: %s is out of range", mistyped.Field, mistyped.Value)
 	} else if err != nil {
 		return err
+	}
+	return nil
+}
+
+// checkKeys refuses what cannot be the key or id of a resource before anything
+// is read. The key of a context may be any text.
+func checkKeys(args map[string]any) error {
+	for _, name := range slices.Sorted(maps.Keys(args)) {
+		key, ok := args[name].(string)
+		if !ok || name == "contextKey" || name != "id" && !strings.HasSuffix(name, "Key") {
+			continue
+		}
+		if err := ldclient.CheckKey(key); err != nil {
+			return badf("%s: %v", name, err)
+		}
 	}
 	return nil
 }
@@ -256,7 +276,9 @@ func strict(t reflect.Type) *jsonschema.Schema {
 
 // compile prepares a tool's argument check, at its first call.
 func (t *served) compile() *validator.Schema {
-	doc, err := validator.UnmarshalJSON(bytes.NewReader(mustJSON(t.schema)))
+	s := *t.accepted()
+	s.Required = without(s.Required, t.standIns)
+	doc, err := validator.UnmarshalJSON(bytes.NewReader(mustJSON(&s)))
 	if err != nil {
 		panic(err)
 	}
@@ -269,11 +291,12 @@ func (t *served) compile() *validator.Schema {
 
 func (t *served) validate(args map[string]any) error {
 	var bad *validator.ValidationError
-	if !errors.As(t.compiled().Validate(args), &bad) {
+	check := checks.get(t.variant(), t.compile)
+	if !errors.As(check.Validate(args), &bad) {
 		return nil
 	}
 	var says []string
-	complaints(bad, t.schema, &says)
+	complaints(bad, t.accepted(), &says)
 	slices.Sort(says)
 	return badArguments(strings.Join(slices.Compact(says), "; "))
 }

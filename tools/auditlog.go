@@ -121,10 +121,10 @@ var queryAuditLog = read(Spec{
 	Name: "query-audit-log", Title: "Query the audit log", Aliases: []string{"get-audit-log-entries"},
 	Doc: "Search the audit log, newest first: who changed what, when and why. Narrow it by project, environment, flag or segment, action, person and time.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
-	Project     string   `json:"projectKey,omitempty" alias:"project" doc:"Project key"`
+	Project     string   `json:"projectKey,omitempty" alias:"project"`
 	Environment string   `json:"environmentKey,omitempty" alias:"env,environment" default:"-" doc:"Environment key; all of the project if not given"`
-	Flag        string   `json:"flagKey,omitempty" alias:"flag" doc:"Flag key"`
-	Segment     string   `json:"segmentKey,omitempty" alias:"segment" doc:"Segment key"`
+	Flag        string   `json:"flagKey,omitempty" alias:"flag"`
+	Segment     string   `json:"segmentKey,omitempty" alias:"segment"`
 	Actions     []string `json:"actions,omitempty" alias:"action" doc:"Role actions, such as updateOn or updateRules"`
 	Member      string   `json:"member,omitempty" doc:"Part of the name or email of who did it"`
 	Query       string   `json:"query,omitempty" alias:"q,text" doc:"Part of the name of what was changed"`

@@ -17,7 +17,10 @@ type Toolset struct {
 // Catalog lists every toolset in the order that the docs show them. It is the
 // only list of tools: what is served, documented and tested is read from it.
 func Catalog() []Toolset {
-	return []Toolset{flags, lifecycle, codeReferences, targeting, segments, contexts, auditLog, projects, memberTools, account, releases, approvals, scheduledChanges, triggers}
+	return []Toolset{
+		flags, lifecycle, codeReferences, targeting, approvals, scheduledChanges, segments, contexts,
+		auditLog, projects, memberTools, releases, triggers, account,
+	}
 }
 
 // choice is what an operator wants served.
@@ -38,7 +41,7 @@ func (c choice) wants() (map[string]bool, error) {
 		for _, t := range set.Tools {
 			names = append(names, t.Name)
 			if slices.Contains(c.toolsets, "all") || slices.Contains(c.toolsets, set.Name) ||
-				slices.Contains(c.toolsets, "default") && slices.Contains(set.Default, t.Name) {
+				slices.Contains(c.toolsets, "default") && (t.Unlisted || slices.Contains(set.Default, t.Name)) {
 				picked[t.Name] = true
 			}
 		}

@@ -48,7 +48,7 @@ var compareFlagEnvironments = read(Spec{
 	Doc: "Show how one flag, or every flag of a project, differs between two environments: targeting on or off, default rule, off variation, rules, targets, prerequisites. Flags that are the same are left out.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	oneOrAllFlags
-	From string `json:"fromEnv" alias:"source,from,fromEnvironmentKey,sourceEnvironmentKey" doc:"Environment key"`
+	From string `json:"fromEnv" alias:"source,from,fromEnvironmentKey,sourceEnvironmentKey" doc:"Environment to compare from"`
 	To   string `json:"toEnv" alias:"target,to,toEnvironmentKey,targetEnvironmentKey" doc:"Environment key to compare with"`
 	paged
 }) (comparison, error) {

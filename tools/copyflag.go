@@ -13,8 +13,8 @@ import (
 
 // betweenEnvironments is where a copy comes from and goes to, which is what it changes.
 type betweenEnvironments struct {
-	Project string `json:"projectKey" alias:"project" doc:"Project key"`
-	Flag    string `json:"flagKey" alias:"flag,featureFlagKey,key" doc:"Flag key"`
+	Project string `json:"projectKey" alias:"project"`
+	Flag    string `json:"flagKey" alias:"flag,featureFlagKey,key"`
 	From    string `json:"fromEnv" alias:"source,sourceEnv,from,fromEnvironmentKey,sourceEnvironmentKey" doc:"Environment to copy from"`
 	To      string `json:"toEnv" alias:"target,targetEnv,to,toEnvironmentKey,targetEnvironmentKey" doc:"Environment to change"`
 }

@@ -96,7 +96,7 @@ func environmentStateOf(e *ldclient.Environment) environmentState {
 
 // newEnvironment names an environment that is yet to be created.
 type newEnvironment struct {
-	Project string `json:"projectKey" alias:"project" doc:"Project key"`
+	Project string `json:"projectKey" alias:"project"`
 	Key     string `json:"key" alias:"environmentKey,env" doc:"Key of the new environment, for good"`
 }
 

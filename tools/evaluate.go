@@ -32,7 +32,7 @@ type evaluateInput struct {
 	Key        string   `json:"contextKey,omitempty" alias:"userKey" doc:"Instead of context"`
 	Attributes object   `json:"attributes,omitempty" doc:"With contextKey: {\"plan\":\"pro\"}"`
 	Stored     bool     `json:"stored,omitempty" doc:"true adds the attributes last seen of it; those given win"`
-	Flag       string   `json:"flagKey,omitempty" alias:"flag,featureFlagKey" doc:"Flag key"`
+	Flag       string   `json:"flagKey,omitempty" alias:"flag,featureFlagKey"`
 	Flags      []string `json:"flagKeys,omitempty" alias:"flags" doc:"Flag keys"`
 	Query      string   `json:"query,omitempty" alias:"search" doc:"Part of a key or name; without any of these three, all flags"`
 	paged

@@ -87,7 +87,7 @@ func TestLostWrites(t *testing.T) {
 			if tool.Effect == tools.Read {
 				continue
 			}
-			r := start(t)
+			r := start(t, func(s *setup) { s.Confirm = tools.ConfirmNever })
 			r.Next(fault)
 			got := r.callWith(tool.Name, sample(t, tool, "test"))
 			if !strings.Contains(got, "It is not known whether the change was made: read the resource before trying again.") || strings.Contains(got, "Nothing was changed") {
@@ -113,7 +113,7 @@ func TestApproval(t *testing.T) {
 			if tool.Effect == tools.Read || noApproval[tool.Name] != "" {
 				continue
 			}
-			r := start(t)
+			r := start(t, func(s *setup) { s.Confirm = tools.ConfirmNever })
 			fault.Match = func(r *http.Request) bool { return r.Method != http.MethodGet }
 			r.Next(fault)
 			got := r.callWith(tool.Name, sample(t, tool, "test"))

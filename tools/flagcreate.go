@@ -65,7 +65,7 @@ var createFlag = create(Spec{
 })
 
 type inNewFlag struct {
-	Project string `json:"projectKey" alias:"project" doc:"Project key"`
+	Project string `json:"projectKey" alias:"project"`
 	newFlag
 }
 
@@ -75,7 +75,7 @@ func (a inNewFlag) target() ldclient.Target {
 
 // inFlagBody is how the older local server took a new flag.
 type inFlagBody struct {
-	Project string `json:"projectKey" doc:"Project key"`
+	Project string `json:"projectKey"`
 	Body    struct {
 		newFlag
 		Defaults *ldclient.DefaultVariations `json:"defaults,omitempty" brief:"true" doc:"Indexes of the variations served when targeting is on and off"`

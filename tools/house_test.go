@@ -97,6 +97,9 @@ func TestEveryTool(t *testing.T) {
 	}
 }
 
+// plain are arguments whose names say it all.
+var plain = []string{"projectKey", "environmentKey", "flagKey", "segmentKey", "description"}
+
 // plainSchema walks a schema and refuses what some clients cannot read, and arguments without a description.
 func plainSchema(t *testing.T, at string, s map[string]any) {
 	t.Helper()
@@ -115,7 +118,7 @@ func plainSchema(t *testing.T, at string, s map[string]any) {
 			t.Errorf("%s.%s: the schema is a bare %v", at, name, v)
 			continue
 		}
-		if p["description"] == nil && name != "description" {
+		if p["description"] == nil && !slices.Contains(plain, name) {
 			t.Errorf("%s.%s: has no description", at, name)
 		}
 		plainSchema(t, at+"."+name, p)
@@ -135,7 +138,9 @@ func TestCatalogGolden(t *testing.T) {
 	for _, set := range tools.Catalog() {
 		var defs []any
 		for _, tool := range set.Tools {
-			defs = append(defs, wire[tool.Name])
+			if !tool.Unlisted {
+				defs = append(defs, wire[tool.Name])
+			}
 		}
 		b, err := json.MarshalIndent(defs, "", "  ")
 		if err != nil {
@@ -229,11 +234,13 @@ func TestSelection(t *testing.T) {
 		change func(*setup)
 		want   string // tools listed, or the error
 	}{
-		{"one toolset", func(s *setup) { s.Toolsets = []string{"segments"} }, "get-segment list-segments"},
-		{"globs alone", func(s *setup) { s.Toolsets, s.Tools = nil, []string{"get-s*", "whoami"} }, "get-segment whoami"},
-		{"excluded", func(s *setup) { s.Toolsets, s.ExcludeTools = []string{"segments"}, []string{"list-*"} }, "get-segment"},
+		{"one toolset", func(s *setup) { s.Toolsets = []string{"code-references"} }, "get-code-references get-flag-extinctions list-code-repositories"},
+		{"globs alone", func(s *setup) { s.Toolsets, s.Tools = nil, []string{"get-c*", "whoami"} }, "get-code-references get-context whoami"},
+		{"excluded", func(s *setup) {
+			s.Toolsets, s.ExcludeTools = []string{"code-references"}, []string{"list-*", "*-extinctions"}
+		}, "get-code-references"},
 		{"read-only", func(s *setup) { s.Toolsets, s.ReadOnly = []string{"targeting", "account"}, true }, "whoami"},
-		{"unknown toolset", func(s *setup) { s.Toolsets = []string{"segment"} }, `there is no toolset "segment"; there are default, all, flags, targeting, segments, audit, projects, account`},
+		{"unknown toolset", func(s *setup) { s.Toolsets = []string{"segment"} }, `there is no toolset "segment"; there are default, all, flags, lifecycle, code-references, targeting, approvals, scheduled-changes, segments, contexts, audit, projects, members, releases, triggers, account`},
 		{"unknown tool", func(s *setup) { s.Tools = []string{"togle-flag"} }, `--tools: no tool is called "togle-flag" (did you mean toggle-flag?)`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

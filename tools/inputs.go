@@ -6,18 +6,18 @@ import (
 
 // Shared argument groups. A tool's input embeds one at group, which tells the
 // guard, the log and the errors what the call touches, and, when the tool
-// writes, because. alias lists other spellings that are accepted; default is
+// writes, because. A key whose name says it all has no doc. alias lists other spellings that are accepted; default is
 // used where neither the caller nor the configuration gives a value.
 
 type atProject struct {
-	Project string `json:"projectKey" alias:"project" doc:"Project key"`
+	Project string `json:"projectKey" alias:"project"`
 }
 
 func (a atProject) target() ldclient.Target { return ldclient.Target{Project: a.Project} }
 
 type atEnvironment struct {
-	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
-	Environment string `json:"environmentKey" alias:"env,environment" doc:"Environment key"`
+	Project     string `json:"projectKey" alias:"project"`
+	Environment string `json:"environmentKey" alias:"env,environment"`
 }
 
 func (a atEnvironment) target() ldclient.Target {
@@ -26,8 +26,8 @@ func (a atEnvironment) target() ldclient.Target {
 
 // inEnvironment is atEnvironment for tools that read, which may fall back to production.
 type inEnvironment struct {
-	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
-	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" doc:"Environment key, production if not given"`
+	Project     string `json:"projectKey" alias:"project"`
+	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" doc:"production if not given"`
 }
 
 func (a inEnvironment) target() ldclient.Target {
@@ -36,8 +36,8 @@ func (a inEnvironment) target() ldclient.Target {
 
 // atFlag is a flag as a whole, in all environments.
 type atFlag struct {
-	Project string `json:"projectKey" alias:"project" doc:"Project key"`
-	Flag    string `json:"flagKey" alias:"flag,featureFlagKey,key" doc:"Flag key"`
+	Project string `json:"projectKey" alias:"project"`
+	Flag    string `json:"flagKey" alias:"flag,featureFlagKey,key"`
 }
 
 func (a atFlag) target() ldclient.Target {
@@ -45,9 +45,9 @@ func (a atFlag) target() ldclient.Target {
 }
 
 type atFlagEnvironment struct {
-	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
-	Flag        string `json:"flagKey" alias:"flag,featureFlagKey,key" doc:"Flag key"`
-	Environment string `json:"environmentKey" alias:"env,environment" doc:"Environment key"`
+	Project     string `json:"projectKey" alias:"project"`
+	Flag        string `json:"flagKey" alias:"flag,featureFlagKey,key"`
+	Environment string `json:"environmentKey" alias:"env,environment"`
 }
 
 func (a atFlagEnvironment) target() ldclient.Target {
@@ -56,9 +56,9 @@ func (a atFlagEnvironment) target() ldclient.Target {
 
 // inFlagEnvironment is atFlagEnvironment for tools that read, which may fall back to production.
 type inFlagEnvironment struct {
-	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
-	Flag        string `json:"flagKey" alias:"flag,featureFlagKey,key" doc:"Flag key"`
-	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" doc:"Environment key, production if not given"`
+	Project     string `json:"projectKey" alias:"project"`
+	Flag        string `json:"flagKey" alias:"flag,featureFlagKey,key"`
+	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" doc:"production if not given"`
 }
 
 func (a inFlagEnvironment) target() ldclient.Target {
@@ -66,9 +66,9 @@ func (a inFlagEnvironment) target() ldclient.Target {
 }
 
 type atSegment struct {
-	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
-	Environment string `json:"environmentKey" alias:"env,environment" doc:"Environment key"`
-	Segment     string `json:"segmentKey" alias:"segment,key" doc:"Segment key"`
+	Project     string `json:"projectKey" alias:"project"`
+	Environment string `json:"environmentKey" alias:"env,environment"`
+	Segment     string `json:"segmentKey" alias:"segment,key"`
 }
 
 func (a atSegment) target() ldclient.Target {
@@ -77,9 +77,9 @@ func (a atSegment) target() ldclient.Target {
 
 // inSegment is atSegment for tools that read, which may fall back to production.
 type inSegment struct {
-	Project     string `json:"projectKey" alias:"project" doc:"Project key"`
-	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" doc:"Environment key, production if not given"`
-	Segment     string `json:"segmentKey" alias:"segment,key" doc:"Segment key"`
+	Project     string `json:"projectKey" alias:"project"`
+	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" doc:"production if not given"`
+	Segment     string `json:"segmentKey" alias:"segment,key"`
 }
 
 func (a inSegment) target() ldclient.Target {
@@ -88,9 +88,9 @@ func (a inSegment) target() ldclient.Target {
 
 // because is what every writer takes besides its own arguments.
 type because struct {
-	Comment string `json:"comment,omitempty" alias:"reason" doc:"Why, for the audit log; some environments require it"`
-	Confirm string `json:"confirm,omitempty" doc:"Only after a reply asked for it, and once the user agreed: the value that the reply names"`
-	DryRun  bool   `json:"dryRun,omitempty" doc:"true shows before and after without writing"`
+	Comment string `json:"comment,omitempty" alias:"reason" doc:"Why, for the audit log"`
+	Confirm string `json:"confirm,omitempty" doc:"What a reply asks for, once the user agreed"`
+	DryRun  bool   `json:"dryRun,omitempty" doc:"Show before and after, write nothing"`
 }
 
 func (b because) given() because { return b }

@@ -19,7 +19,7 @@ var lifecycle = Toolset{
 
 // oneOrAllFlags is a flag as a whole, or every flag of a project, for tools that read.
 type oneOrAllFlags struct {
-	Project string `json:"projectKey" alias:"project" doc:"Project key"`
+	Project string `json:"projectKey" alias:"project"`
 	Flag    string `json:"flagKey,omitempty" alias:"flag,featureFlagKey,key" doc:"Flag key; every flag if not given"`
 }
 

@@ -90,7 +90,7 @@ func audienceViews(in []ldclient.ReleaseAudience) []audienceView {
 }
 
 type atReleasePipeline struct {
-	Project  string `json:"projectKey" alias:"project" doc:"Project key"`
+	Project  string `json:"projectKey" alias:"project"`
 	Pipeline string `json:"pipelineKey" alias:"key,releasePipelineKey" doc:"Release pipeline key"`
 }
 

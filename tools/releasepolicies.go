@@ -186,7 +186,7 @@ func applies(s *ldclient.ReleaseScope, environment string, tags []string) bool {
 }
 
 type atReleasePolicy struct {
-	Project string `json:"projectKey" alias:"project" doc:"Project key"`
+	Project string `json:"projectKey" alias:"project"`
 	Policy  string `json:"policyKey" alias:"key,policy,releasePolicyKey" doc:"Release policy key"`
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/invopop/jsonschema"
@@ -109,11 +108,6 @@ func elem(t reflect.Type) reflect.Type {
 		t = t.Elem()
 	}
 	return t
-}
-
-// optional takes names off a schema's required list, where a configured default stands in.
-func optional(s *jsonschema.Schema, names ...string) {
-	s.Required = slices.DeleteFunc(s.Required, func(n string) bool { return slices.Contains(names, n) })
 }
 
 func mustJSON(v any) json.RawMessage {

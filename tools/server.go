@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -56,10 +57,9 @@ type Server struct {
 type served struct {
 	Tool
 	set      string
-	schema   *jsonschema.Schema // what is accepted
 	fields   []field
-	compiled func() *validator.Schema
-	hidden   string // why it cannot be called, "" when it can
+	standIns []string // arguments that may be left out because something is configured for them
+	hidden   string   // why it cannot be called, "" when it can
 	unlisted bool
 }
 
@@ -111,11 +111,10 @@ func New(o Options) (*Server, error) {
 }
 
 func (s *Server) add(set string, t Tool, wanted bool) {
-	x := &served{Tool: t, set: set, schema: strict(t.in), fields: fieldsOf(t.in)}
-	x.compiled = sync.OnceValue(x.compile)
+	x := &served{Tool: t, set: set, fields: fieldsOf(t.in), unlisted: t.Unlisted}
 	for _, f := range x.fields {
 		if s.configured(f) != "" {
-			optional(x.schema, f.name)
+			x.standIns = append(x.standIns, f.name)
 		}
 	}
 	switch {
@@ -123,30 +122,66 @@ func (s *Server) add(set string, t Tool, wanted bool) {
 		x.hidden = "this server is read-only"
 	case t.ForPeople && !s.opts.AllowReview:
 		x.hidden = "reviewing is for people, and whoever runs this server has not allowed it"
-	case t.Unlisted:
-		x.unlisted = true
 	case !wanted:
 		x.hidden = "it is not among the tools that this server was told to serve"
 	}
 	s.tools = append(s.tools, x)
-	for _, name := range append([]string{t.Name}, t.Aliases...) {
-		tool := x.mcp(s.opts.OutputSchemas)
-		tool.Name = name
-		s.mcp.AddTool(tool, s.handler(x))
+	s.mcp.AddTool(x.mcp(t.Name, s.opts.OutputSchemas), s.handler(x))
+	for _, alias := range t.Aliases {
+		s.mcp.AddTool(x.mcp(alias, false), s.handler(x))
 	}
+}
+
+// variant is what a tool's schemas depend on besides its code.
+type variant struct {
+	input    reflect.Type
+	standIns string
+}
+
+func (t *served) variant() variant { return variant{t.in, strings.Join(t.standIns, " ")} }
+
+// What is the same for every server of a program, made when it is first needed.
+var (
+	schemas   memo[reflect.Type, *jsonschema.Schema]
+	inputs    memo[variant, json.RawMessage]
+	outputs   memo[reflect.Type, json.RawMessage]
+	checks    memo[variant, *validator.Schema]
+	anyObject = json.RawMessage(`{"type":"object"}`)
+)
+
+type memo[K comparable, V any] struct{ known sync.Map }
+
+func (m *memo[K, V]) get(k K, make func() V) V {
+	if v, ok := m.known.Load(k); ok {
+		return v.(V)
+	}
+	v, _ := m.known.LoadOrStore(k, make())
+	return v.(V)
+}
+
+// accepted is the schema of what a tool accepts. It is shared; nobody changes it.
+func (t *served) accepted() *jsonschema.Schema {
+	return schemas.get(t.in, func() *jsonschema.Schema { return strict(t.in) })
 }
 
 // published is the input schema as clients see it.
 func (t *served) published() json.RawMessage {
-	s := schemaOf(t.in)
-	s.Required = t.schema.Required
-	return mustJSON(publish(s, t.fields))
+	return inputs.get(t.variant(), func() json.RawMessage {
+		s := schemaOf(t.in)
+		s.Required = without(s.Required, t.standIns)
+		return mustJSON(publish(s, t.fields))
+	})
 }
 
-func (t *served) mcp(outputs bool) mcp.Tool {
-	tool := mcp.Tool{Name: t.Name, Title: t.Title, Description: t.Doc, RawInputSchema: t.published(), Annotations: t.hints()}
-	if outputs {
-		tool.RawOutputSchema = mustJSON(schemaOf(t.out))
+// mcp is the tool under one of its names. What is not listed needs no schema.
+func (t *served) mcp(name string, withOutput bool) mcp.Tool {
+	tool := mcp.Tool{Name: name, Title: t.Title, Description: t.Doc, RawInputSchema: anyObject, Annotations: t.hints()}
+	if name != t.Name || t.hidden != "" || t.unlisted {
+		return tool
+	}
+	tool.RawInputSchema = t.published()
+	if withOutput {
+		tool.RawOutputSchema = outputs.get(t.out, func() json.RawMessage { return mustJSON(schemaOf(t.out)) })
 	}
 	return tool
 }

@@ -127,7 +127,6 @@ type call struct {
 // unattended judge by them.
 func (t Tool) hints() mcp.ToolAnnotation {
 	return mcp.ToolAnnotation{
-		Title:           t.Title,
 		ReadOnlyHint:    mcp.ToBoolPtr(t.Effect == Read),
 		DestructiveHint: mcp.ToBoolPtr(t.Effect == Update || t.Effect == Delete),
 		IdempotentHint:  mcp.ToBoolPtr(t.Effect != Create && !t.Additive),

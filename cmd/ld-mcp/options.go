@@ -21,6 +21,7 @@ type options struct {
 	AllowEnvironments []string `group:"Safety" placeholder:"KEY" help:"Environments that may be touched, as keys or globs; all if not given."`
 	Protect           []string `group:"Safety" placeholder:"KEY" help:"Environments whose changes want confirming, as keys or globs, besides those that LaunchDarkly marks as critical."`
 	Confirm           string   `group:"Safety" enum:"auto,ask,never" default:"auto" placeholder:"HOW" help:"How changes of protected environments and deletions are confirmed: auto asks the person where the client can and else wants the call again with confirm, ask refuses where the client cannot ask, never lets them pass."`
+	AllowReview       bool     `group:"Safety" help:"Serve review-approval-request, which approves or declines other people's requests. Leave it to people unless you are sure."`
 	AuditFile         string   `group:"Safety" placeholder:"FILE" help:"Append one JSON line to this file for each change and each refusal."`
 
 	Toolsets      []string      `group:"Tools" placeholder:"NAME" help:"Toolsets to serve: default, all, or names that the tools command shows; default if not given."`

@@ -56,7 +56,7 @@ func (a *app) newServer(client *ldclient.Client) (*tools.Server, error) {
 		ReadOnly: a.ReadOnly, Project: a.Project, Environment: a.Environment,
 		Protect: a.Protect, Confirm: tools.Confirm(a.Confirm),
 		Toolsets: a.Toolsets, Tools: a.Tools, ExcludeTools: a.ExcludeTools,
-		MaxReplyBytes: a.MaxReplyBytes, OutputSchemas: a.OutputSchemas, Timeout: a.Timeout, Log: a.log,
+		MaxReplyBytes: a.MaxReplyBytes, OutputSchemas: a.OutputSchemas, AllowReview: a.AllowReview, Timeout: a.Timeout, Log: a.log,
 	}
 	if a.AuditFile != "" {
 		f, err := os.OpenFile(a.AuditFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
