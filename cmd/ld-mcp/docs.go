@@ -142,7 +142,11 @@ func toolsTables() (string, error) {
 			if t.Action != "" {
 				action = "`" + t.Action + "`"
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", t.Name, cell(firstSentence(t.Description)), t.Effect, action, strings.Join(required, ", "), on)
+			name := t.Name
+			if len(t.Aliases) > 0 {
+				name += "`, also `" + strings.Join(t.Aliases, "`, `")
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", name, cell(firstSentence(t.Description)), t.Effect, action, strings.Join(required, ", "), on)
 		}
 		b.WriteString("\n")
 	}
