@@ -116,8 +116,8 @@ func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []stri
 	if len(protected) > 0 {
 		says += fmt.Sprintf(" Protected: %s.", strings.Join(protected, ", "))
 	}
-	if len(p.Notes) > 0 {
-		says += " " + strings.Join(p.Notes, ". ") + "."
+	for _, note := range p.Notes {
+		says += " " + upper(strings.TrimSuffix(note, ".")) + "."
 	}
 	if canElicit(ctx) {
 		return question{clean(says) + " Go ahead?", g.seal.close(seen)}

@@ -104,7 +104,7 @@ func carryOut[View any](ctx context.Context, c *call, makePlan func() (*plan[Vie
 // lighten leaves the views out of a reply that is too large; that the change was made must get through.
 func (r change[View]) lighten() (any, bool) {
 	r.Before, r.After = nil, nil
-	r.Notes = []string{"what it was before and is now does not fit; read it"}
+	r.Notes = append(slices.Clone(r.Notes[:min(5, len(r.Notes))]), "what it was before and is now does not fit; read it")
 	return r, true
 }
 
@@ -122,25 +122,18 @@ func approvalReply[View any](c *call, reply change[View], p *plan[View], refused
 	return reply
 }
 
-// segmentPlan plans a semantic patch of one segment. A segment takes at most
-// 1,500 target operations a request, so its instructions come in batches.
-func segmentPlan[View any](ld *ldclient.Client, at ldclient.Target, s *ldclient.Segment, view func(*ldclient.Segment) View, says string, batches ...[]ldclient.Instruction) *plan[View] {
+// segmentPlan plans a semantic patch of one segment.
+func segmentPlan[View any](ld *ldclient.Client, at ldclient.Target, s *ldclient.Segment, view func(*ldclient.Segment) View, says string, do ...ldclient.Instruction) *plan[View] {
 	before := view(s)
 	return &plan[View]{
-		intent: intent{Says: says, Version: fmt.Sprintf("segment %d", s.Version), Instructions: slices.Concat(batches...)},
+		intent: intent{Says: says, Version: fmt.Sprintf("segment %d", s.Version), Instructions: do},
 		Before: &before,
 		Apply: func(ctx context.Context, how manner) (*View, error) {
-			var after View
-			for done, do := range batches {
-				got, err := ld.Segments.Patch(ctx, at.Project, at.Environment, at.Key, ldclient.Patch{Comment: how.Comment, Instructions: do, DryRun: how.DryRun})
-				if err != nil && done > 0 {
-					return nil, fmt.Errorf("%d of %d requests were carried out, then: %w", done, len(batches), err)
-				}
-				if err != nil {
-					return nil, err
-				}
-				after = view(got)
+			got, err := ld.Segments.Patch(ctx, at.Project, at.Environment, at.Key, ldclient.Patch{Comment: how.Comment, Instructions: do, DryRun: how.DryRun})
+			if err != nil {
+				return nil, err
 			}
+			after := view(got)
 			return &after, nil
 		},
 	}

@@ -232,7 +232,7 @@ var updateSegmentRules = update(Spec{
 	}
 	words := fmt.Sprintf("change the rules of segment %s in %s of project %s, which %s: %s",
 		in.Segment, in.Environment, in.Project, targetedBy(s), strings.Join(says, "; "))
-	p := segmentPlan(ld, in.target(), s, segmentRulesOf, words, do)
+	p := segmentPlan(ld, in.target(), s, segmentRulesOf, words, do...)
 	p.Differ = segmentRulesDiffer
 	return p, nil
 })

@@ -186,7 +186,7 @@ var updateSegmentSettings = update(Spec{
 	}
 	says := fmt.Sprintf("change segment %s in %s of project %s: %s", in.Segment, in.Environment, in.Project, strings.Join(e.says, "; "))
 	if e.description == s.Description {
-		p := segmentPlan(ld, in.target(), s, segmentSettingsOf, says, e.do)
+		p := segmentPlan(ld, in.target(), s, segmentSettingsOf, says, e.do...)
 		if len(e.do) == 0 {
 			p.Nothing = fmt.Sprintf("segment %s is like this already", in.Segment)
 		}

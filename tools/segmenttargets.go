@@ -226,7 +226,7 @@ var updateSegmentTargets = update(Spec{
 	}
 	says := fmt.Sprintf("change who is in segment %s in %s of project %s, which %s: %s", in.Segment, in.Environment, in.Project, targetedBy(s), strings.Join(words, "; "))
 	view := segmentMembersOf(e.do)
-	p := segmentPlan(ld, in.target(), s, view, says, patches...)
+	p := segmentPlan(ld, in.target(), s, view, says, slices.Concat(patches...)...)
 	if len(parts) == 0 {
 		p.Nothing = "the keys are on the lists, or off them, as they shall be"
 	} else if e.same > 0 {
