@@ -79,6 +79,9 @@ func checkKeys(args map[string]any) error {
 	return nil
 }
 
+// shapesOnly are arguments of the older server's tools that changed nothing but the shape of a reply.
+var shapesOnly = []string{"summary", "expand", "compare"}
+
 // arguments decodes what the client sent, numbers as they were written.
 func arguments(c *call) (map[string]any, error) {
 	raw := c.req.Params.RawArguments
@@ -102,7 +105,9 @@ func arguments(c *call) (map[string]any, error) {
 	if inner, ok := args["request"].(map[string]any); ok && len(args) == 1 {
 		args = inner
 	}
-	maps.DeleteFunc(args, func(_ string, v any) bool { return v == nil })
+	maps.DeleteFunc(args, func(name string, v any) bool {
+		return v == nil || c.req.Params.Name != c.tool.Name && slices.Contains(shapesOnly, name)
+	})
 	return args, nil
 }
 
