@@ -1,6 +1,7 @@
 package tools_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -174,7 +175,10 @@ func (r *rig) flagKindCall(call string) string {
 		}
 	}
 	name, body, _ := strings.Cut(strings.NewReplacer(ids...).Replace(call), " ")
-	args := map[string]any{"projectKey": "shop", "flagKey": "search-ranking", "env": "test"}
+	args := map[string]any{"projectKey": "shop", "flagKey": "search-ranking", "comment": "because"}
+	if bytes.Contains(inputSchema(r.t, name), []byte(`"environmentKey"`)) {
+		args["environmentKey"] = "test"
+	}
 	var own map[string]any
 	if err := json.Unmarshal([]byte(body), &own); err != nil {
 		r.t.Fatalf("%s: %v", call, err)
@@ -187,8 +191,13 @@ func (r *rig) flagKindCall(call string) string {
 	return got
 }
 
-// serves is what a context gets, written like user:ann,plan=pro,age=30.
+// serves is what a context gets in test, written like user:ann,plan=pro,age=30, or the error instead.
 func (r *rig) serves(context string) string {
+	r.t.Helper()
+	return r.servesIn("test", context)
+}
+
+func (r *rig) servesIn(environment, context string) string {
 	r.t.Helper()
 	parts := strings.Split(context, ",")
 	kind, key, _ := strings.Cut(parts[0], ":")
@@ -202,9 +211,12 @@ func (r *rig) serves(context string) string {
 			b.SetString(name, text)
 		}
 	}
-	detail, err := r.Evaluate("shop", "test", "search-ranking", b.Build())
+	detail, err := r.Evaluate("shop", environment, "search-ranking", b.Build())
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	if kind := detail.Reason.GetErrorKind(); kind != "" {
+		return string(kind)
 	}
 	return detail.Value.StringValue()
 }
