@@ -34,14 +34,14 @@ func (c choice) wants() (map[string]bool, error) {
 	if len(c.toolsets) == 0 && len(c.tools) == 0 {
 		c.toolsets = []string{"default"}
 	}
-	picked := map[string]bool{}
+	picked, excluded := map[string]bool{}, map[string]bool{}
 	var sets, names []string
 	for _, set := range Catalog() {
 		sets = append(sets, set.Name)
 		for _, t := range set.Tools {
 			names = append(names, t.Name)
 			if slices.Contains(c.toolsets, "all") || slices.Contains(c.toolsets, set.Name) ||
-				slices.Contains(c.toolsets, "default") && (t.Unlisted || slices.Contains(set.Default, t.Name)) {
+				slices.Contains(c.toolsets, "default") && (len(t.StandsFor) > 0 || slices.Contains(set.Default, t.Name)) {
 				picked[t.Name] = true
 			}
 		}
@@ -65,10 +65,20 @@ func (c choice) wants() (map[string]bool, error) {
 				}
 				if ok {
 					hit, picked[name] = true, list.on
+					excluded[name] = !list.on
 				}
 			}
 			if !hit {
 				return nil, fmt.Errorf("%s: no tool is called %q%s", list.option, glob, didYouMean(glob, names))
+			}
+		}
+	}
+	// What stands for tools that were left out must not bring them back.
+	for _, set := range Catalog() {
+		for _, t := range set.Tools {
+			byName := !slices.ContainsFunc([]string{"default", "all", set.Name}, func(s string) bool { return slices.Contains(c.toolsets, s) })
+			if slices.ContainsFunc(t.StandsFor, func(name string) bool { return excluded[name] || byName && !picked[name] }) {
+				picked[t.Name] = false
 			}
 		}
 	}

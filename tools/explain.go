@@ -18,7 +18,8 @@ func explain(ctx context.Context, c *call, err error) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	says := sentence(ctx, c, err)
-	if c.tool.Effect != Read && !c.wrote && !strings.Contains(strings.ToLower(says), "nothing was changed") {
+	status := ldclient.Status(err)
+	if c.tool.Effect != Read && (!c.wrote || status >= 400 && status < 500) && !strings.Contains(strings.ToLower(says), "nothing was changed") {
 		says += " Nothing was changed."
 	}
 	return clean(says)

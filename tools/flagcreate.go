@@ -87,7 +87,7 @@ func (a inFlagBody) target() ldclient.Target {
 }
 
 var createFeatureFlag = create(Spec{
-	Name: "create-feature-flag", Title: "Create a flag", Action: "createFlag", Unlisted: true,
+	Name: "create-feature-flag", Title: "Create a flag", Action: "createFlag", StandsFor: []string{"create-flag"},
 	Doc: "Create a feature flag. The older name of create-flag.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inFlagBody

@@ -102,9 +102,10 @@ func patchedIn(environment string) func(*ldclient.Flag) patchedFlag {
 }
 
 var updateFeatureFlag = update(Spec{
-	Name: "update-feature-flag", Title: "Change a flag by JSON Patch", Unlisted: true, Additive: true,
-	Action: "updateOn, updateName, updateDescription, updateTags, updateTemporary, updateMaintainer, updateGlobalArchived, updateFallthrough, updateOffVariation",
-	Doc:    "Change a flag by a JSON Patch of at most one environment. The older way of toggle-flag, update-flag-settings, update-rollout and archive-flag.",
+	Name: "update-feature-flag", Title: "Change a flag by JSON Patch", Additive: true,
+	StandsFor: []string{"toggle-flag", "update-rollout", "update-off-variation", "update-track-events", "update-flag-settings", "archive-flag", "restore-flag", "deprecate-flag"},
+	Action:    "updateOn, updateName, updateDescription, updateTags, updateTemporary, updateMaintainer, updateGlobalArchived, updateFallthrough, updateOffVariation",
+	Doc:       "Change a flag by a JSON Patch of at most one environment. The older way of toggle-flag, update-flag-settings, update-rollout and archive-flag.",
 }, func(ctx context.Context, ld *ldclient.Client, in inFlagPatch) (*plan[patchedFlag], error) {
 	envs, _ := in.environments()
 	environment := ""

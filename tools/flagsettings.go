@@ -330,7 +330,11 @@ func memberMeant(ctx context.Context, ld *ldclient.Client, said string) (*ldclie
 	case 0:
 		return nil, badf("no member is called %s; give an id, an email or a name", quoted(said))
 	case 1:
-		return &found[0].Person, nil
+		m := found[0]
+		if !strings.EqualFold(m.Email, said) && !strings.EqualFold(m.String(), said) {
+			return nil, badf("no member is called just %s; if %s is meant, give %s", quoted(said), m.String(), m.Email)
+		}
+		return &m.Person, nil
 	}
 	return nil, badf("%s means several members: %s; give one's email or id", quoted(said), keyList(keysOf(found, func(m ldclient.Member) string { return m.Email })))
 }

@@ -32,7 +32,7 @@ func (r refusal) Error() string { return r.why }
 func refuse(format string, args ...any) error { return refusal{fmt.Sprintf(format, args...)} }
 
 // maxSays bounds what a person is asked to read, in characters.
-const maxSays = 1000
+const maxSays = 2000
 
 // question is returned in place of a result when a person has to answer first.
 type question struct{ text, state string }
@@ -112,7 +112,10 @@ func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []stri
 		}
 		return nil
 	}
-	says := fmt.Sprintf("This would %s.", short(strings.TrimSuffix(clean(p.Says), "."), maxSays))
+	says := fmt.Sprintf("This would %s.", strings.TrimSuffix(clean(p.Says), "."))
+	if n := len([]rune(says)); n > maxSays {
+		return refuse("This is too much for one confirmation: %d characters to read, at most %d. Make it in several calls.", n, maxSays)
+	}
 	if len(protected) > 0 {
 		says += fmt.Sprintf(" Protected: %s.", strings.Join(protected, ", "))
 	}

@@ -20,7 +20,7 @@ func everyTool() []tools.Tool {
 	var out []tools.Tool
 	for _, set := range tools.Catalog() {
 		for _, tool := range set.Tools {
-			if !tool.Unlisted {
+			if len(tool.StandsFor) == 0 {
 				out = append(out, tool)
 			}
 		}
@@ -138,7 +138,7 @@ func TestCatalogGolden(t *testing.T) {
 	for _, set := range tools.Catalog() {
 		var defs []any
 		for _, tool := range set.Tools {
-			if !tool.Unlisted {
+			if len(tool.StandsFor) == 0 {
 				defs = append(defs, wire[tool.Name])
 			}
 		}
@@ -261,6 +261,28 @@ func TestSelection(t *testing.T) {
 				t.Errorf("got %v, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+// TestStandIns: an unlisted tool of an older server does nothing that the operator left out.
+func TestStandIns(t *testing.T) {
+	const archive = `{"request":{"projectKey":"shop","featureFlagKey":"dark-mode","PatchWithComment":{"comment":"c","patch":[{"op":"replace","path":"/environments/test/on","value":false}]}}}`
+	for name, test := range map[string]struct {
+		change func(*setup)
+		served bool
+	}{
+		"default":         {func(s *setup) { s.Toolsets = nil }, true},
+		"one excluded":    {func(s *setup) { s.Toolsets, s.ExcludeTools = nil, []string{"toggle-flag"} }, false},
+		"other one":       {func(s *setup) { s.ExcludeTools = []string{"restore-*"} }, false},
+		"not among names": {func(s *setup) { s.Toolsets, s.Tools = nil, []string{"update-*"} }, false},
+		"another toolset": {func(s *setup) { s.Toolsets = []string{"segments"} }, false},
+		"read-only":       {func(s *setup) { s.ReadOnly = true }, false},
+	} {
+		r := start(t, test.change)
+		got := r.call("update-feature-flag", archive)
+		if strings.Contains(got, `"changed":true`) != test.served || (len(r.Writes()) > 0) != test.served {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 }
 

@@ -30,6 +30,7 @@ type intent struct {
 	Instructions []ldclient.Instruction // the semantic patch, for an approval request
 	Notes        []string               // what the caller should know besides
 	Target       ldclient.Target        // what would change, where the arguments do not tell
+	Again        bool                   // a change without instructions that may be planned anew after a lost race
 	AskWith      string                 // what an approval request takes besides the instructions
 }
 
@@ -79,7 +80,7 @@ func carryOut[View any](ctx context.Context, c *call, makePlan func() (*plan[Vie
 		switch {
 		case ldclient.IsLock(err):
 			c.wrote = false
-			if !again && !c.confirmed && ldclient.Repeatable(p.Instructions) {
+			if !again && !c.confirmed && (p.Again || len(p.Instructions) > 0 && ldclient.Repeatable(p.Instructions)) {
 				continue
 			}
 			return nil, err

@@ -71,7 +71,11 @@ type audienceView struct {
 	Approval    bool     `json:"requireApproval,omitempty"`
 }
 
-func audienceViews(in []ldclient.ReleaseAudience) []audienceView {
+// audienceViews leaves out the audiences of environments outside the scope.
+func audienceViews(scope ldclient.Scope, in []ldclient.ReleaseAudience) []audienceView {
+	in = slices.DeleteFunc(slices.Clone(in), func(a ldclient.ReleaseAudience) bool {
+		return a.Environment != nil && !scope.AllowsEnvironment(a.Environment.Key)
+	})
 	out := []audienceView{}
 	for _, a := range ten(in, 0) {
 		v := audienceView{Name: a.Name, Segments: ten(a.Segments, 0), Status: a.Status, Strategy: a.Configuration.Strategy, Approval: a.Configuration.RequireApproval}
@@ -116,7 +120,7 @@ var getReleasePipeline = read(Spec{
 	d := pipelineDetail{Key: p.Key, Name: nameBeside(p.Key, p.Name), Description: p.Description, Created: p.Created, Version: p.Version,
 		Tags: p.Tags, Default: p.ProjectDefault, Legacy: p.Legacy, Phases: []phaseView{}}
 	for _, ph := range p.Phases {
-		d.Phases = append(d.Phases, phaseView{ID: ph.ID, Name: ph.Name, Audiences: audienceViews(ph.Audiences)})
+		d.Phases = append(d.Phases, phaseView{ID: ph.ID, Name: ph.Name, Audiences: audienceViews(ld.Scope(), ph.Audiences)})
 	}
 	return d, nil
 })
@@ -130,13 +134,13 @@ type releaseView struct {
 	Phases    []phaseView `json:"phases" doc:"in order"`
 }
 
-func releaseOf(f *ldclient.Flag, r *ldclient.FlagRelease) releaseView {
+func releaseOf(scope ldclient.Scope, f *ldclient.Flag, r *ldclient.FlagRelease) releaseView {
 	v := releaseView{Pipeline: r.Pipeline, Name: nameBeside(r.Pipeline, r.Name), Version: r.Version, Phases: []phaseView{}}
 	if r.VariationID != "" {
 		v.Variation = labelOf(f, r.VariationID)
 	}
 	for i, ph := range r.Phases {
-		v.Phases = append(v.Phases, phaseView{ph.ID, ph.Name, phaseStatus(r.Phases, i), ph.Started.String(), ph.Completed.String(), audienceViews(ph.Audiences)})
+		v.Phases = append(v.Phases, phaseView{ph.ID, ph.Name, phaseStatus(r.Phases, i), ph.Started.String(), ph.Completed.String(), audienceViews(scope, ph.Audiences)})
 	}
 	return v
 }
@@ -180,7 +184,7 @@ var getFlagRelease = read(Spec{
 	if err != nil {
 		return releaseView{}, err
 	}
-	return releaseOf(f, r), nil
+	return releaseOf(ld.Scope(), f, r), nil
 })
 
 // phaseState is what starting a phase changes.
@@ -212,7 +216,7 @@ var startReleasePhase = update(Spec{
 	if err != nil {
 		return nil, err
 	}
-	ph, before := r.Phases[i], releaseOf(f, r)
+	ph, before := r.Phases[i], releaseOf(ld.Scope(), f, r)
 	if in.Phase != "" && phaseStatus(r.Phases, i) == "NotStarted" {
 		return nil, badf("phase %s is not ready: %s before it is not complete", short(clean(ph.Name), 60), openPhase(r.Phases[:i]))
 	}
@@ -248,7 +252,7 @@ var startReleasePhase = update(Spec{
 			if err != nil {
 				return nil, err
 			}
-			return phaseStateOf(releaseOf(f, got), i), nil
+			return phaseStateOf(releaseOf(ld.Scope(), f, got), i), nil
 		},
 	}
 	if s := before.Phases[i].Status; s == "Started" || s == "Complete" {

@@ -45,6 +45,15 @@ func policyOf(p ldclient.ReleasePolicy) policyView {
 	return v
 }
 
+// policyIn shows a policy without the environments outside the scope.
+func policyIn(scope ldclient.Scope) func(ldclient.ReleasePolicy) policyView {
+	return func(p ldclient.ReleasePolicy) policyView {
+		v := policyOf(p)
+		v.Environments = slices.DeleteFunc(slices.Clone(v.Environments), func(key string) bool { return !scope.AllowsEnvironment(key) })
+		return v
+	}
+}
+
 const (
 	guardedMethod     = "guarded-release"
 	progressiveMethod = "progressive-release"
@@ -76,7 +85,7 @@ var listReleasePolicies = read(Spec{
 	}
 	from := min(in.Offset, len(all))
 	got := &ldclient.Page[ldclient.ReleasePolicy]{Items: all[from:min(from+in.Limit, len(all))], Total: len(all)}
-	return pageOf(got, in.Offset, policyOf), nil
+	return pageOf(got, in.Offset, policyIn(ld.Scope())), nil
 })
 
 func ranked(ctx context.Context, ld *ldclient.Client, project string, excludeDefault bool) ([]ldclient.ReleasePolicy, error) {
@@ -204,7 +213,7 @@ var getReleasePolicy = read(Spec{
 	if err != nil {
 		return policyView{}, err
 	}
-	return policyOf(*p), nil
+	return policyIn(ld.Scope())(*p), nil
 })
 
 // policyNamed reads a policy; where there is none, it says which ones there are.

@@ -111,7 +111,7 @@ func New(o Options) (*Server, error) {
 }
 
 func (s *Server) add(set string, t Tool, wanted bool) {
-	x := &served{Tool: t, set: set, fields: fieldsOf(t.in), unlisted: t.Unlisted}
+	x := &served{Tool: t, set: set, fields: fieldsOf(t.in), unlisted: len(t.StandsFor) > 0}
 	for _, f := range x.fields {
 		if s.configured(f) != "" {
 			x.standIns = append(x.standIns, f.name)

@@ -74,7 +74,7 @@ func orElse[T any](given *T, otherwise T) T {
 
 // intent is a plan's, for what was read as before.
 func (e *edits) intent(what string, before any, why because) intent {
-	out := intent{Says: "change " + what + ": " + strings.Join(e.says, "; "), Version: "settings " + digest(before), Notes: uncommented(why)}
+	out := intent{Says: "change " + what + ": " + strings.Join(e.says, "; "), Version: "settings " + digest(before), Notes: uncommented(why), Again: true}
 	if len(e.steps) == 0 {
 		out.Nothing, out.Notes = what+" is so already", nil
 	}

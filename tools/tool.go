@@ -32,8 +32,9 @@ type Spec struct {
 	Action string // LaunchDarkly role action that it needs, "" when any reader may use it
 	// Aliases are names that older servers gave this tool. They can be called but are not listed.
 	Aliases []string
-	// Unlisted tools can be called but are not listed: they serve prompts written for older servers.
-	Unlisted bool
+	// StandsFor names the tools that do what this one does. It is not listed and
+	// serves prompts written for older servers, as long as none of them is left out.
+	StandsFor []string
 	// ForPeople tools do what is people's to decide: they are served only with Options.AllowReview.
 	ForPeople bool
 	// Unconfirmed says why a change by this tool is not put to a person first, "" where it is.

@@ -20,6 +20,7 @@ func (a *Account) Evaluate(projectKey, environmentKey, flagKey string, c ldconte
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.expire()
+	a.advance()
 	p := a.findProject(projectKey)
 	if p == nil || p.env(environmentKey) == nil {
 		return ldreason.EvaluationDetail{}, fmt.Errorf("the sandbox has no environment %s/%s: name one of its own", projectKey, environmentKey)

@@ -90,7 +90,7 @@ func TestRelease(t *testing.T) {
 		t.Errorf("after the rollback %d users get the original; the release is %s", n, l.flag("color").Releases[0].Status)
 	}
 	l.patch("color", "test", startRelease(map[string]any{"clauses": clauses(clauseOn("plan", "in", "pro")), "beforeRuleId": "$rule0", "description": "Pros first"}))
-	l.expect(l.get("/flags/lab/color"), map[string]string{config + "rules.0.description": `"Pros first"`, config + "rules.0.rollout.variations.0.weight": "25000"})
+	l.expect(l.get("/flags/lab/color"), map[string]string{config + "rules.0.description": `"Pros first"`, config + "rules.0.rollout.variations.1.weight": "25000"})
 
 	// A rule may be named by its ref instead of its ID.
 	l = newLab(t)

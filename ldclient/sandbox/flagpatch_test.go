@@ -156,7 +156,7 @@ var flagCases = []flagCase{
 	{"restoreDeprecatedFlag", []instruction{{"kind": "deprecateFlag"}}, instruction{"kind": "restoreDeprecatedFlag"}, map[string]string{"deprecated": `false`, "deprecatedDate": ""}, nil},
 	{"deleteFlag", nil, instruction{"kind": "deleteFlag"}, nil, map[string]string{ann: `null`}},
 	{"startAutomatedRelease", nil, startRelease(nil),
-		map[string]string{config + "fallthrough.rollout": `{"variations":[{"variation":1,"weight":25000},{"variation":0,"weight":75000}],"contextKind":"user"}`}, nil},
+		map[string]string{config + "fallthrough.rollout": `{"variations":[{"variation":0,"weight":75000},{"variation":1,"weight":25000}],"contextKind":"user"}`}, nil},
 	{"stopAutomatedRelease", []instruction{startRelease(nil)}, instruction{"kind": "stopAutomatedRelease", "finalVariationId": "$v1"},
 		map[string]string{config + "fallthrough": `{"variation":1}`}, map[string]string{ann: `"green"`, bob: `"green"`}},
 }

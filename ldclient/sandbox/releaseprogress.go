@@ -61,10 +61,10 @@ func (f *flag) advance(r *release, now int64) {
 // serves is what the release's rule gives in its present stage.
 func (r *release) serves(target, original int) serve {
 	w := r.Stages[r.Stage].Allocation
-	return serve{Rollout: &rollout{
-		ContextKind: r.RandomizationUnit,
-		Variations:  []weightedVariation{{Variation: target, Weight: w}, {Variation: original, Weight: fullWeight - w}},
-	}}
+	parts := []weightedVariation{{Variation: target, Weight: w}, {Variation: original, Weight: fullWeight - w}}
+	// In the order of the flag's variations, so that a split that is kept deals nobody anew.
+	slices.SortFunc(parts, func(a, b weightedVariation) int { return a.Variation - b.Variation })
+	return serve{Rollout: &rollout{ContextKind: r.RandomizationUnit, Variations: parts}}
 }
 
 // servedBy is what a rule, or the default rule, gives; nil if there is no such rule.
