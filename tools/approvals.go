@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -191,7 +192,7 @@ var getApprovalRequest = read(Spec{
 	g.want("what it is about", func(ctx context.Context) error {
 		on, _, err := changingAt(ctx, ld, at)
 		if err == nil {
-			d.Would = ten(on.says(r.Instructions), 0)
+			d.Would = ten(on.says(ctx, r.Instructions), 0)
 		}
 		return err
 	})
@@ -220,13 +221,13 @@ func changingAt(ctx context.Context, ld *ldclient.Client, at ldclient.Target) (c
 		if err != nil {
 			return changing{}, "", err
 		}
-		return changingFlag(f, c, targetingKinds, releaseKinds, variationKinds), fmt.Sprintf("environment %d %s", c.Version, digest(f.Variations)), nil
+		return changingFlag(ld, at, f, c, targetingKinds, releaseKinds, variationKinds), fmt.Sprintf("environment %d %s", c.Version, digest(f.Variations)), nil
 	case at.Kind == "segment" && at.Environment != "":
 		s, err := ld.Segments.Get(ctx, at.Project, at.Environment, at.Key)
 		if err != nil {
 			return changing{}, "", err
 		}
-		return changingSegment(s), fmt.Sprintf("segment %d", s.Version), nil
+		return changingSegment(ld, at, s), fmt.Sprintf("segment %d", s.Version), nil
 	}
 	return changing{}, "", cannot("requests about %s are handled on LaunchDarkly's own page", at)
 }
@@ -318,12 +319,13 @@ var createApprovalRequest = create(Spec{
 	}
 	var would []string
 	if in.Source != "" {
-		if _, _, err := flagIn(ctx, ld, ldclient.Target{Project: in.Project, Environment: in.Source, Kind: "flag", Key: in.Flag}); err != nil {
+		n.CopyFrom = &ldclient.CopySource{Key: in.Source}
+		words, from, err := copyWords(ctx, ld, at, in.Source)
+		if err != nil {
 			return nil, err
 		}
-		n.CopyFrom = &ldclient.CopySource{Key: in.Source}
-		would = []string{"copy the settings of " + in.Source + " to " + in.Environment}
-	} else if n.Instructions, would, err = on.settle(in.Instructions); err != nil {
+		would, version = []string{words}, version+", "+from
+	} else if n.Instructions, would, err = on.settle(ctx, in.Instructions); err != nil {
 		return nil, err
 	}
 	ofVariations := func(i ldclient.Instruction) bool { return slices.Contains(variationKinds, i.Kind()) }
@@ -332,7 +334,7 @@ var createApprovalRequest = create(Spec{
 		return nil, badf("changes of a flag's variations go into a request of their own, without executionDate")
 	}
 	p := &plan[approvalState]{intent: intent{Version: version,
-		Says: fmt.Sprintf("ask for approval to change %s %s in %s of project %s: %s", at.Kind, at.Key, in.Environment, in.Project, strings.Join(would, "; "))}}
+		Says: fmt.Sprintf("ask for approval to change %s %s in %s of project %s: %s", at.Kind, at.Key, in.Environment, in.Project, together(n.Instructions, would))}}
 	if len(in.NotifyMembers)+len(in.NotifyTeams) == 0 {
 		p.Notes = append(p.Notes, "nobody is notified; tell a reviewer, or name some in notifyMemberIds or notifyTeamKeys")
 	}
@@ -386,24 +388,17 @@ var applyApprovalRequest = update(Spec{
 	if err != nil {
 		return nil, err
 	}
+	would, version, err := requested(ctx, ld, r, on, version)
+	if err != nil {
+		return nil, err
+	}
 	p.Version = fmt.Sprintf("request %d, %s", r.Version, version)
-	would := []string{}
-	if r.Source != nil {
-		would = append(would, "copy the settings of "+word(r.Source.Key)+" to "+at.Environment)
-	}
-	for _, i := range r.Instructions {
-		_, words, err := on.settleOne(i)
-		if err != nil {
-			return nil, cannot("request %s cannot be applied from here: %v. Look at it on LaunchDarkly's page (%s)", r.ID, err, pageURL(ld, at))
-		}
-		would = append(would, words)
-	}
 	when := ""
 	if r.ExecutionDate > 0 {
 		when = " at " + r.ExecutionDate.String()
 	}
 	p.Says = fmt.Sprintf("apply request %s (%s), which would change %s %s in %s of project %s%s: %s",
-		r.ID, short(clean(r.Description), 100), at.Kind, at.Key, at.Environment, at.Project, when, strings.Join(would, "; "))
+		r.ID, short(clean(r.Description), 100), at.Kind, at.Key, at.Environment, at.Project, when, together(r.Instructions, would))
 	p.Apply = func(ctx context.Context, how manner) (*approvalState, error) {
 		if how.DryRun {
 			after := approvalStateOf(r, would)
@@ -443,14 +438,20 @@ var reviewApprovalRequest = update(Spec{
 	if err != nil {
 		return nil, err
 	}
-	would := on.says(r.Instructions)
+	would := on.says(ctx, r.Instructions)
 	if r.Source != nil {
-		would = append(would, "copy the settings of "+word(r.Source.Key)+" to "+at.Environment)
+		words, from, err := copyWords(ctx, ld, at, r.Source.Key)
+		if bad, ok := errors.AsType[badArguments](err); ok { // one that cannot be carried out can still be declined
+			words = fmt.Sprintf("copy the settings of %s to %s (%v)", word(r.Source.Key), at.Environment, bad)
+		} else if err != nil {
+			return nil, err
+		}
+		would, version = append(would, words), version+", "+from
 	}
 	before := approvalStateOf(r, nil)
 	p := &plan[approvalState]{Before: &before, intent: intent{Target: at, Version: fmt.Sprintf("request %d, %s", r.Version, version),
 		Says: fmt.Sprintf("%s request %s (%s) to change %s %s in %s of project %s: %s", map[string]string{"approve": "approve", "decline": "decline", "comment": "comment on"}[in.Kind],
-			r.ID, short(clean(r.Description), 100), at.Kind, at.Key, at.Environment, at.Project, strings.Join(would, "; "))}}
+			r.ID, short(clean(r.Description), 100), at.Kind, at.Key, at.Environment, at.Project, together(r.Instructions, would))}}
 	p.Apply = func(ctx context.Context, how manner) (*approvalState, error) {
 		if how.DryRun {
 			said := *r

@@ -2,8 +2,9 @@ package tools
 
 import (
 	"bytes"
-	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -56,7 +57,7 @@ func allowed(i ldclient.Instruction, kinds []string) error {
 		return fmt.Errorf("instructions of kind %q are not sent from here%s", short(kind, 60), didYouMean(kind, kinds))
 	}
 	for name, v := range i {
-		if name == "kind" || name == "value" && slices.Contains(variationKinds, kind) { // a flag's own data
+		if name == "kind" || (name == "value" || strings.HasSuffix(name, "VariationValue")) && slices.Contains(variationKinds, kind) { // a flag's own data
 			continue
 		}
 		if strings.EqualFold(name, "kind") {
@@ -91,19 +92,151 @@ func innerKind(v any) string {
 	return ""
 }
 
+// rawTakes lists, by kind, the fields that an instruction must have, then those that it may have.
+var rawTakes = map[string][2]string{
+	"turnFlagOn": {}, "turnFlagOff": {},
+	"updateFallthroughVariationOrRollout": {"", serveFields},
+	"updateOffVariation":                  {"variationId", ""},
+	"addRule":                             {"clauses", serveFields + " description trackEvents beforeRuleId ref"},
+	"removeRule":                          {"ruleId", ""},
+	"updateRuleVariationOrRollout":        {"ruleId", serveFields},
+	"updateRuleDescription":               {"ruleId", "description"},
+	"updateRuleTrackEvents":               {"ruleId trackEvents", ""},
+	"addClauses":                          {"ruleId clauses", ""},
+	"removeClauses":                       {"ruleId clauseIds", ""},
+	"updateClause":                        {"ruleId clauseId clause", ""},
+	"addValuesToClause":                   {"ruleId clauseId values", ""},
+	"removeValuesFromClause":              {"ruleId clauseId values", ""},
+	"reorderRules":                        {"ruleIds", ""},
+	"replaceRules":                        {"rules", ""},
+	"addTargets":                          {"variationId values", "contextKind"},
+	"removeTargets":                       {"variationId values", "contextKind"},
+	"addUserTargets":                      {"variationId values", ""},
+	"removeUserTargets":                   {"variationId values", ""},
+	"replaceTargets":                      {"targets", ""},
+	"replaceUserTargets":                  {"targets", ""},
+	"clearTargets":                        {"variationId", ""},
+	"clearUserTargets":                    {"variationId", ""},
+	"addPrerequisite":                     {"key variationId", ""},
+	"updatePrerequisite":                  {"key variationId", ""},
+	"removePrerequisite":                  {"key", ""},
+	"replacePrerequisites":                {"prerequisites", ""},
+	"updateTrackEvents":                   {"trackEvents", ""},
+	"updateTrackEventsFallthrough":        {"trackEvents", ""},
+	"startAutomatedRelease": {"releaseKind originalVariationId targetVariationId randomizationUnit stages",
+		"ruleId metrics metricMonitoringPreferences"},
+	"stopAutomatedRelease":            {"finalVariationId", "ruleId"},
+	"addVariation":                    {"value", "name description"},
+	"removeVariation":                 {"variationId", ""},
+	"updateVariation":                 {"variationId", "value name description"},
+	"updateDefaultVariation":          {"", "onVariationValue offVariationValue"},
+	"updateRuleRolloutAndContextKind": {"ruleId weight", "contextKind"},
+}
+
+const serveFields = "variationId rolloutWeights rolloutBucketBy rolloutContextKind"
+
+// innerTakes is rawTakes for the objects in a field's list, by the field's name.
+var innerTakes = map[string][2]string{
+	"clause":        {"op values", "contextKind attribute negate _id"},
+	"clauses":       {"op values", "contextKind attribute negate _id"},
+	"rules":         {"clauses", serveFields + " description trackEvents"},
+	"targets":       {"variationId", "contextKind values"},
+	"prerequisites": {"key variationId", ""},
+	"stages":        {"allocation durationMillis", ""},
+	"metrics":       {"key", "isGroup"},
+}
+
+// takes gives the fields of an instruction of some kind.
+func (c changing) takes(kind string) [2]string {
+	switch _, _, members := membersVerb(kind); {
+	case c.flag != nil:
+	case kind == "addRule":
+		return [2]string{"clauses", "description weight rolloutContextKind bucketBy"}
+	case members && strings.HasSuffix(kind, "Targets") && !strings.Contains(kind, "BigSegment"):
+		return [2]string{"values", "contextKind"}
+	case members:
+		return [2]string{"values", ""}
+	}
+	return rawTakes[kind]
+}
+
+// mayBeEmpty are the fields of which an empty one says something.
+var mayBeEmpty = []string{"value", "description", "name", "rules", "targets", "prerequisites", "onVariationValue", "offVariationValue"}
+
+// fieldsFit checks the names of the fields of an instruction, and of all that is in it: LaunchDarkly may read
+// another spelling of a name as the same field, and would then do something else than was confirmed.
+func fieldsFit(fields map[string]any, takes [2]string) error {
+	need, all := strings.Fields(takes[0]), strings.Fields(takes[0]+" "+takes[1])
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if name == "kind" {
+			continue
+		}
+		if !slices.Contains(all, name) {
+			if len(all) == 0 {
+				return fmt.Errorf("takes no %s; it takes no fields besides kind", word(name))
+			}
+			return fmt.Errorf("takes no %s; it takes %s", word(name), strings.Join(all, ", "))
+		}
+		inner, ok := innerTakes[name]
+		if !ok {
+			continue
+		}
+		list, isList := fields[name].([]any)
+		if name == "clause" {
+			list, isList = []any{fields[name]}, true
+		}
+		if !isList {
+			return fmt.Errorf("%s must be a list", name)
+		}
+		for n, item := range list {
+			object, ok := item.(map[string]any)
+			if !ok {
+				return fmt.Errorf("%s[%d] must be an object", name, n)
+			}
+			if err := fieldsFit(object, inner); err != nil {
+				return fmt.Errorf("%s[%d]: %w", name, n, err)
+			}
+		}
+	}
+	for _, name := range need {
+		v, given := fields[name]
+		if !given || !slices.Contains(mayBeEmpty, name) && isEmpty(v) {
+			return fmt.Errorf("missing %s", name)
+		}
+	}
+	return nil
+}
+
+func isEmpty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return strings.TrimSpace(v) == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
 // changing is what raw instructions are about, so that they can be checked and put in words.
 type changing struct {
-	flag     *ldclient.Flag // nil for a segment
-	rules    []ldclient.Rule
-	allKinds []string
+	ld            *ldclient.Client
+	at            ldclient.Target
+	flag          *ldclient.Flag // nil for a segment
+	rules         []ldclient.Rule
+	prerequisites []ldclient.Prerequisite
+	allKinds      []string
 }
 
-func changingFlag(f *ldclient.Flag, c ldclient.FlagConfig, kinds ...[]string) changing {
-	return changing{f, c.Rules, slices.Concat(kinds...)}
+func changingFlag(ld *ldclient.Client, at ldclient.Target, f *ldclient.Flag, c ldclient.FlagConfig, kinds ...[]string) changing {
+	return changing{ld, at, f, c.Rules, c.Prerequisites, slices.Concat(kinds...)}
 }
 
-func changingSegment(s *ldclient.Segment) changing {
-	out := changing{allKinds: segmentKinds}
+func changingSegment(ld *ldclient.Client, at ldclient.Target, s *ldclient.Segment) changing {
+	out := changing{ld: ld, at: at, allKinds: segmentKinds}
 	for _, r := range s.Rules {
 		out.rules = append(out.rules, ldclient.Rule{ID: r.ID, Clauses: r.Clauses, Description: r.Description})
 	}
@@ -112,300 +245,246 @@ func changingSegment(s *ldclient.Segment) changing {
 
 // rawFields are the fields of instructions that words are made of.
 type rawFields struct {
-	RuleID         string             `json:"ruleId"`
-	RuleIDs        []string           `json:"ruleIds"`
-	ClauseID       string             `json:"clauseId"`
-	ClauseIDs      []string           `json:"clauseIds"`
-	Clause         *ldclient.Clause   `json:"clause"`
-	Clauses        []ldclient.Clause  `json:"clauses"`
-	Rules          []rawFields        `json:"rules"`
-	Values         []any              `json:"values"`
-	Value          any                `json:"value"`
-	VariationID    string             `json:"variationId"`
-	RolloutWeights map[string]float64 `json:"rolloutWeights"`
-	Targets        []rawFields        `json:"targets"`
-	Prerequisites  []rawFields        `json:"prerequisites"`
-	ContextKind    string             `json:"contextKind"`
-	Description    string             `json:"description"`
-	Name           string             `json:"name"`
-	Key            string             `json:"key"`
-	TrackEvents    bool               `json:"trackEvents"`
-	Weight         *float64           `json:"weight"`
-	Target         string             `json:"targetVariationId"`
-	Final          string             `json:"finalVariationId"`
-	ReleaseKind    string             `json:"releaseKind"`
+	RuleID          string                   `json:"ruleId"`
+	RuleIDs         []string                 `json:"ruleIds"`
+	BeforeRuleID    string                   `json:"beforeRuleId"`
+	ClauseID        string                   `json:"clauseId"`
+	ClauseIDs       []string                 `json:"clauseIds"`
+	Clause          *ldclient.Clause         `json:"clause"`
+	Clauses         []ldclient.Clause        `json:"clauses"`
+	Rules           []rawFields              `json:"rules"`
+	Values          []any                    `json:"values"`
+	Value           json.RawMessage          `json:"value"`
+	OnValue         json.RawMessage          `json:"onVariationValue"`
+	OffValue        json.RawMessage          `json:"offVariationValue"`
+	VariationID     string                   `json:"variationId"`
+	RolloutWeights  map[string]float64       `json:"rolloutWeights"`
+	RolloutBucketBy string                   `json:"rolloutBucketBy"`
+	RolloutKind     string                   `json:"rolloutContextKind"`
+	Targets         []rawFields              `json:"targets"`
+	ContextKind     string                   `json:"contextKind"`
+	Description     *string                  `json:"description"`
+	Name            *string                  `json:"name"`
+	TrackEvents     bool                     `json:"trackEvents"`
+	Weight          *float64                 `json:"weight"`
+	BucketBy        string                   `json:"bucketBy"`
+	Original        string                   `json:"originalVariationId"`
+	Target          string                   `json:"targetVariationId"`
+	Final           string                   `json:"finalVariationId"`
+	ReleaseKind     string                   `json:"releaseKind"`
+	Unit            string                   `json:"randomizationUnit"`
+	Stages          []ldclient.ReleaseStage  `json:"stages"`
+	Metrics         []ldclient.ReleaseMetric `json:"metrics"`
+	Preferences     map[string]struct {
+		AutoRollback bool `json:"autoRollback"`
+	} `json:"metricMonitoringPreferences"`
 }
 
 // settle checks raw instructions, puts ids where names or values of variations stand, and says them in words.
-func (c changing) settle(raw []rawInstruction) ([]ldclient.Instruction, []string, error) {
+func (c changing) settle(ctx context.Context, raw []rawInstruction) ([]ldclient.Instruction, []string, error) {
 	var do []ldclient.Instruction
 	var says []string
+	b := c.requirements()
 	for n, r := range raw {
-		i, words, err := c.settleOne(ldclient.Instruction(r))
+		i, words, err := c.settleOne(ctx, ldclient.Instruction(r), b)
 		if err != nil {
-			return nil, nil, badf("instructions[%d] (%s): %v", n, short(ldclient.Instruction(r).Kind(), 60), err)
+			return nil, nil, atRaw(n, r, err)
+		}
+		if i.Kind() == "removeRule" {
+			c.rules = slices.DeleteFunc(slices.Clone(c.rules), func(rule ldclient.Rule) bool { return rule.ID == i["ruleId"] })
 		}
 		do, says = append(do, i), append(says, words)
 	}
-	return do, says, nil
+	if b != nil {
+		if err := b.others.noCircle(ctx, c.at.Key, c.prerequisites, b.list); err != nil {
+			return nil, nil, err
+		}
+	}
+	keys := c.segments(do)
+	if c.flag == nil {
+		return do, says, noCircle(ctx, c.ld, c.at, keys)
+	}
+	return do, says, segmentsExist(ctx, c.ld, c.at, keys)
 }
 
-func (c changing) settleOne(raw ldclient.Instruction) (ldclient.Instruction, string, error) {
+// atRaw says which instruction cannot be; what could not be read is reported as it is.
+func atRaw(n int, r rawInstruction, err error) error {
+	if _, failed := errors.AsType[unread](err); failed {
+		return errors.Unwrap(err)
+	}
+	return badf("instructions[%d] (%s): %v", n, short(ldclient.Instruction(r).Kind(), 60), err)
+}
+
+// unread is a failure to read what an instruction names.
+type unread struct{ error }
+
+func (u unread) Unwrap() error { return u.error }
+
+// requirements follows the prerequisites of a flag through a list of instructions.
+func (c changing) requirements() *prerequisiteBuilder {
+	if c.flag == nil {
+		return nil
+	}
+	return &prerequisiteBuilder{flag: c.flag, list: slices.Clone(c.prerequisites), others: flagReader{c.ld, c.at, map[string]*ldclient.Flag{}}}
+}
+
+// segments are those that new clauses name.
+func (c changing) segments(do []ldclient.Instruction) []string {
+	var b clauseBuilder
+	for _, i := range do {
+		f, err := rawFieldsOf(i)
+		if err != nil {
+			continue
+		}
+		clauses := f.Clauses
+		for _, r := range f.Rules {
+			clauses = append(clauses, r.Clauses...)
+		}
+		if f.Clause != nil {
+			clauses = append(clauses, *f.Clause)
+		}
+		for _, clause := range clauses {
+			b.noteSegments(clause.Op, clause.Values)
+		}
+		if i.Kind() == "addValuesToClause" {
+			for _, r := range c.rules {
+				for _, clause := range clausesWith(r.Clauses, []string{f.ClauseID}) {
+					b.noteSegments(clause.Op, f.Values)
+				}
+			}
+		}
+	}
+	return b.segments
+}
+
+func rawFieldsOf(i map[string]any) (f rawFields, err error) {
+	d := json.NewDecoder(bytes.NewReader(mustJSON(i)))
+	d.UseNumber()
+	if err := d.Decode(&f); err != nil {
+		return f, fmt.Errorf("a field is of another type than LaunchDarkly takes (%w)", err)
+	}
+	return f, nil
+}
+
+func (c changing) settleOne(ctx context.Context, raw ldclient.Instruction, b *prerequisiteBuilder) (ldclient.Instruction, string, error) {
 	if err := allowed(raw, c.allKinds); err != nil {
 		return nil, "", err
 	}
-	var f rawFields
-	d := json.NewDecoder(bytes.NewReader(mustJSON(raw)))
-	d.UseNumber()
-	if err := d.Decode(&f); err != nil {
-		return nil, "", fmt.Errorf("a field is of another type than LaunchDarkly takes (%w)", err)
+	i, _ := decoded(mustJSON(raw)).(map[string]any)
+	if err := fieldsFit(i, c.takes(raw.Kind())); err != nil {
+		return nil, "", err
 	}
-	i := maps.Clone(raw)
-	if f.VariationID != "" && c.flag != nil {
-		n, err := variation(c.flag, f.VariationID)
-		if err != nil {
-			return nil, "", err
-		}
-		f.VariationID = c.flag.Variations[n].ID
-		i["variationId"] = f.VariationID
+	if strings.HasSuffix(raw.Kind(), "Prerequisite") || strings.HasSuffix(raw.Kind(), "Prerequisites") {
+		words, err := require(ctx, b, i)
+		return i, words, err
 	}
-	if len(f.RolloutWeights) > 0 && c.flag != nil {
-		byID, err := weights(c.flag, f.RolloutWeights)
-		if err != nil {
-			return nil, "", err
-		}
-		i["rolloutWeights"] = byID
+	if err := c.resolve(i); err != nil {
+		return nil, "", err
 	}
-	words, err := c.words(i.Kind(), f)
+	f, err := rawFieldsOf(i)
+	if err != nil {
+		return nil, "", err
+	}
+	words, err := c.words(raw.Kind(), f)
 	return i, words, err
 }
 
+// resolve puts the ids of variations where they are named otherwise, and thousandths where percentages stand.
+func (c changing) resolve(fields map[string]any) error {
+	if c.flag == nil {
+		return nil
+	}
+	for _, name := range []string{"variationId", "originalVariationId", "targetVariationId", "finalVariationId"} {
+		said, given := fields[name]
+		if !given || isEmpty(said) {
+			continue
+		}
+		n, err := variation(c.flag, fmt.Sprint(said))
+		if err != nil {
+			return err
+		}
+		fields[name] = c.flag.Variations[n].ID
+	}
+	f, err := rawFieldsOf(fields)
+	if err != nil {
+		return err
+	}
+	if len(f.RolloutWeights) > 0 {
+		if f.VariationID != "" {
+			return fmt.Errorf("give variationId or rolloutWeights, not both")
+		}
+		if fields["rolloutWeights"], err = weights(c.flag, f.RolloutWeights); err != nil {
+			return err
+		}
+	} else if f.RolloutBucketBy+f.RolloutKind != "" {
+		return fmt.Errorf("rolloutBucketBy and rolloutContextKind go with rolloutWeights")
+	}
+	for _, name := range []string{"rules", "targets"} {
+		list, _ := fields[name].([]any)
+		for n, item := range list {
+			if err := c.resolve(item.(map[string]any)); err != nil {
+				return fmt.Errorf("%s[%d]: %w", name, n, err)
+			}
+		}
+	}
+	return nil
+}
+
+// require settles an instruction on prerequisites, whose variations are those of the prerequisite flags.
+func require(ctx context.Context, b *prerequisiteBuilder, fields map[string]any) (string, error) {
+	text := func(from map[string]any, name string) string {
+		if s := from[name]; s != nil {
+			return fmt.Sprint(s)
+		}
+		return ""
+	}
+	in := prerequisiteInstruction{Kind: text(fields, "kind"), Key: text(fields, "key"), Variation: text(fields, "variationId")}
+	var err error
+	id := func(fields map[string]any) {
+		if err != nil || fields["variationId"] == nil {
+			return
+		}
+		var of string
+		if _, of, _, err = b.resolve(ctx, prerequisiteInput{text(fields, "key"), text(fields, "variationId")}); err == nil {
+			fields["variationId"] = of
+		}
+	}
+	id(fields)
+	if list, ok := fields["prerequisites"].([]any); ok {
+		all := []prerequisiteInput{}
+		for _, item := range list {
+			one := item.(map[string]any)
+			all = append(all, prerequisiteInput{text(one, "key"), text(one, "variationId")})
+			id(one)
+		}
+		in.Prerequisites = &all
+	}
+	before := len(b.says)
+	if err == nil {
+		err = b.build(ctx, in)
+	}
+	if _, bad := errors.AsType[badArguments](err); err != nil && !bad {
+		return "", unread{err}
+	}
+	if err != nil {
+		return "", err
+	}
+	if len(b.says) == before {
+		return "leave prerequisite " + word(in.Key) + " as it is", nil
+	}
+	return b.says[len(b.says)-1], nil
+}
+
 // says puts instructions of somebody else's in words; one that cannot be is given as it is.
-func (c changing) says(list []ldclient.Instruction) []string {
+func (c changing) says(ctx context.Context, list []ldclient.Instruction) []string {
 	var out []string
+	b := c.requirements()
 	for _, i := range list {
-		_, words, err := c.settleOne(i)
+		_, words, err := c.settleOne(ctx, i, b)
 		if err != nil {
 			words = fmt.Sprintf("%s (%v)", short(clean(string(mustJSON(i))), 200), short(clean(err.Error()), 100))
 		}
 		out = append(out, words)
 	}
 	return out
-}
-
-func (c changing) rule(id string) (string, ldclient.Rule, error) {
-	if id == "" {
-		return "the default rule", ldclient.Rule{}, nil
-	}
-	n := slices.IndexFunc(c.rules, func(r ldclient.Rule) bool { return r.ID == id })
-	b := ruleBuilder{rules: c.rules}
-	if n < 0 {
-		return "", ldclient.Rule{}, fmt.Errorf("there is no rule %q here now; %s", short(id, 60), b.listRules())
-	}
-	return b.name(n), c.rules[n], nil
-}
-
-// serve says what a rule or rollout gives.
-func (c changing) serve(f rawFields) (string, error) {
-	if len(f.RolloutWeights) == 0 {
-		if f.VariationID == "" {
-			return "", fmt.Errorf("missing variationId (or rolloutWeights)")
-		}
-		return c.variation(f.VariationID)
-	}
-	byID, err := weights(c.flag, f.RolloutWeights)
-	if err != nil {
-		return "", err
-	}
-	var parts []string
-	for i, v := range c.flag.Variations {
-		if byID[v.ID] > 0 {
-			parts = append(parts, percent(byID[v.ID])+" "+label(c.flag, i))
-		}
-	}
-	return strings.Join(parts, ", "), nil
-}
-
-func (c changing) variation(id string) (string, error) {
-	n, err := variation(c.flag, id)
-	if err != nil {
-		return "", err
-	}
-	return label(c.flag, n), nil
-}
-
-func (c changing) words(kind string, f rawFields) (string, error) {
-	if c.flag == nil {
-		if verb, list, ok := membersVerb(kind); ok {
-			if len(f.Values) == 0 {
-				return "", fmt.Errorf("missing values")
-			}
-			return fmt.Sprintf("%s %s (%s) %s contexts", verb, anyOf(f.Values), word(cmp.Or(f.ContextKind, "user")), list), nil
-		}
-	}
-	switch kind {
-	case "turnFlagOn":
-		return "turn targeting on", nil
-	case "turnFlagOff":
-		return "turn targeting off", nil
-	case "updateFallthroughVariationOrRollout":
-		s, err := c.serve(f)
-		return "serve " + s + " by default", err
-	case "updateOffVariation":
-		s, err := c.variation(f.VariationID)
-		return "serve " + s + " while targeting is off", err
-	case "addRule":
-		return c.newRule(f)
-	case "replaceRules":
-		var all []string
-		for _, r := range f.Rules {
-			s, err := c.newRule(r)
-			if err != nil {
-				return "", err
-			}
-			all = append(all, s)
-		}
-		return fmt.Sprintf("replace all %d rules by %d: %s", len(c.rules), len(f.Rules), strings.Join(all, ", ")), nil
-	case "reorderRules":
-		var order []string
-		for _, id := range f.RuleIDs {
-			name, _, err := c.rule(id)
-			if err != nil {
-				return "", err
-			}
-			order = append(order, name)
-		}
-		return "reorder the rules to " + strings.Join(order, ", "), nil
-	case "addTargets", "addUserTargets", "removeTargets", "removeUserTargets", "replaceTargets", "replaceUserTargets", "clearTargets", "clearUserTargets":
-		return c.targets(kind, f)
-	case "addPrerequisite", "updatePrerequisite":
-		return fmt.Sprintf("require flag %s to serve its variation %s", word(f.Key), word(f.VariationID)), nil
-	case "removePrerequisite":
-		return "no longer require flag " + word(f.Key), nil
-	case "replacePrerequisites":
-		return "require these flags alone: " + strings.Join(keysOf(f.Prerequisites, func(p rawFields) string { return word(p.Key) }), ", "), nil
-	case "updateTrackEvents", "updateTrackEventsFallthrough":
-		return fmt.Sprintf("set event tracking to %t", f.TrackEvents), nil
-	case "startAutomatedRelease":
-		s, err := c.variation(f.Target)
-		where, _, missing := c.rule(f.RuleID)
-		return fmt.Sprintf("start a %s rollout of %s on %s", word(f.ReleaseKind), s, where), cmp.Or(err, missing)
-	case "stopAutomatedRelease":
-		s, err := c.variation(f.Final)
-		where, _, missing := c.rule(f.RuleID)
-		return fmt.Sprintf("stop the rollout on %s and serve %s", where, s), cmp.Or(err, missing)
-	case "addVariation":
-		return fmt.Sprintf("add variation %s with value %s", word(f.Name), word(string(mustJSON(f.Value)))), nil
-	case "removeVariation", "updateVariation":
-		s, err := c.variation(f.VariationID)
-		return map[string]string{"removeVariation": "remove", "updateVariation": "change"}[kind] + " variation " + s, err
-	case "updateDefaultVariation":
-		return "change the variations that new environments start with", nil
-	}
-	return c.onRule(kind, f)
-}
-
-// onRule says what is done to one rule that is there.
-func (c changing) onRule(kind string, f rawFields) (string, error) {
-	if f.RuleID == "" {
-		return "", fmt.Errorf("missing ruleId")
-	}
-	name, rule, err := c.rule(f.RuleID)
-	if err != nil {
-		return "", err
-	}
-	with := clausesWith(rule.Clauses, append(f.ClauseIDs, f.ClauseID))
-	switch kind {
-	case "removeRule":
-		return "remove " + name, nil
-	case "updateRuleVariationOrRollout":
-		s, err := c.serve(f)
-		return "serve " + s + " by " + name, err
-	case "updateRuleDescription":
-		return fmt.Sprintf("describe %s as %q", name, short(clean(f.Description), 60)), nil
-	case "updateRuleTrackEvents":
-		return fmt.Sprintf("set event tracking of %s to %t", name, f.TrackEvents), nil
-	case "updateRuleRolloutAndContextKind":
-		if f.Weight == nil {
-			return "", fmt.Errorf("missing weight")
-		}
-		return fmt.Sprintf("let %s take %s of what matches", name, percent(int(*f.Weight))), nil
-	case "addClauses":
-		return fmt.Sprintf("let %s match only where also %s", name, inWords(f.Clauses)), nil
-	}
-	if len(with) == 0 {
-		return "", fmt.Errorf("%s has no such clause now", name)
-	}
-	switch kind {
-	case "removeClauses":
-		return fmt.Sprintf("let %s match without %s", name, inWords(with)), nil
-	case "updateClause":
-		if f.Clause == nil {
-			return "", fmt.Errorf("missing clause")
-		}
-		return fmt.Sprintf("change %s of %s to %s", inWords(with), name, inWords([]ldclient.Clause{*f.Clause})), nil
-	case "addValuesToClause":
-		return fmt.Sprintf("add %s to what %s matches", anyOf(f.Values), name), nil
-	case "removeValuesFromClause":
-		return fmt.Sprintf("take %s from what %s matches", anyOf(f.Values), name), nil
-	}
-	return "", fmt.Errorf("this kind is not known here")
-}
-
-func (c changing) newRule(f rawFields) (string, error) {
-	if len(f.Clauses) == 0 && f.Weight == nil {
-		return "", fmt.Errorf("missing clauses")
-	}
-	when := inWords(f.Clauses)
-	if c.flag == nil {
-		if f.Weight != nil {
-			when = percent(int(*f.Weight)) + " of those with " + when
-		}
-		return "add a rule that takes in contexts where " + when, nil
-	}
-	s, err := c.serve(f)
-	return "add a rule: if " + when + " serve " + s, err
-}
-
-func (c changing) targets(kind string, f rawFields) (string, error) {
-	list := f.Targets
-	if f.Targets == nil {
-		list = []rawFields{f}
-	}
-	var parts []string
-	for _, t := range list {
-		s, err := c.variation(t.VariationID)
-		if err != nil {
-			return "", err
-		}
-		parts = append(parts, fmt.Sprintf("%s %s %s", anyOf(t.Values), ofKind(t.ContextKind), s))
-	}
-	switch {
-	case strings.HasPrefix(kind, "clear"):
-		return "target no contexts with" + strings.TrimPrefix(parts[0], " "+ofKind(f.ContextKind)), nil
-	case strings.HasPrefix(kind, "remove"):
-		return "no longer target " + parts[0], nil
-	case strings.HasPrefix(kind, "replace"):
-		return "target exactly " + strings.Join(parts, "; "), nil
-	}
-	return "target " + parts[0], nil
-}
-
-func ofKind(contextKind string) string {
-	if contextKind == "" || contextKind == "user" {
-		return "with"
-	}
-	return "(" + word(contextKind) + ") with"
-}
-
-// membersVerb says what an instruction on a segment's members does.
-func membersVerb(kind string) (verb, list string, ok bool) {
-	list = map[bool]string{true: "included", false: "excluded"}[strings.Contains(kind, "Included")]
-	if !strings.Contains(kind, "Included") && !strings.Contains(kind, "Excluded") {
-		return "", "", false
-	}
-	if strings.HasPrefix(kind, "add") {
-		return "add", "to the " + list, true
-	}
-	return "remove", "from the " + list, true
 }

@@ -27,8 +27,8 @@ type scheduleView struct {
 	Version          int      `json:"version,omitempty"`
 }
 
-func (c changing) scheduled(s ldclient.ScheduledChange) scheduleView {
-	v := scheduleView{ID: s.ID, ExecutionDate: s.ExecutionDate.String(), Would: ten(c.says(s.Instructions), 0), InstructionCount: len(s.Instructions),
+func (c changing) scheduled(ctx context.Context, s ldclient.ScheduledChange) scheduleView {
+	v := scheduleView{ID: s.ID, ExecutionDate: s.ExecutionDate.String(), Would: ten(c.says(ctx, s.Instructions), 0), InstructionCount: len(s.Instructions),
 		Maintainer: s.MaintainerID, Version: s.Version}
 	switch conflicts := decoded(s.Conflicts).(type) {
 	case nil:
@@ -58,7 +58,7 @@ var listScheduledChanges = read(Spec{
 		return page[scheduleView]{}, err
 	}
 	slices.SortStableFunc(all, func(a, b ldclient.ScheduledChange) int { return int(a.ExecutionDate - b.ExecutionDate) })
-	return pageWithin(all, in.paged, on.scheduled), nil
+	return pageWithin(all, in.paged, func(s ldclient.ScheduledChange) scheduleView { return on.scheduled(ctx, s) }), nil
 })
 
 // pageWithin shows one page of a list that LaunchDarkly gives as a whole.
@@ -107,6 +107,48 @@ func later(name, said string, now time.Time) (ldclient.Millis, error) {
 	return ldclient.Millis(at.UnixMilli()), nil
 }
 
+// soonest reads when a change is to be carried out: not so soon that nobody could look at it, and once
+// somebody confirmed it, exactly when they were told.
+func soonest(said, confirm string, now time.Time) (ldclient.Millis, error) {
+	at, err := later("executionDate", said, now)
+	switch {
+	case err != nil || at == 0:
+		return 0, err
+	case at.Time().Before(now.Add(time.Minute)):
+		return 0, badf("executionDate: %s is less than a minute from now; give a later time, or make the change at once", at)
+	case confirm != "" && countedFromNow(said):
+		return 0, movingTime(at)
+	}
+	if countedFromNow(said) { // whole seconds, as they are shown
+		at -= at % 1000
+	}
+	return at, nil
+}
+
+// countedFromNow reports whether a time that later could read is counted from now.
+func countedFromNow(said string) bool {
+	said = strings.TrimSpace(said)
+	_, noNumber := strconv.ParseInt(said, 10, 64)
+	_, noTime := time.Parse(time.RFC3339, said)
+	return said != "" && noNumber != nil && noTime != nil
+}
+
+func movingTime(at ldclient.Millis) error {
+	return badf("executionDate: a time counted from now moves on while a person decides; give executionDate %q", at.String())
+}
+
+// fixedTime refuses a time counted from now where LaunchDarkly wants a person to confirm.
+func fixedTime(ctx context.Context, ld *ldclient.Client, t ldclient.Target, said string, at ldclient.Millis) error {
+	if at == 0 || !countedFromNow(said) {
+		return nil
+	}
+	e, err := ld.Environments.Get(ctx, t.Project, t.Environment)
+	if err == nil && (e.Critical.On() || e.ConfirmChanges.On()) {
+		err = movingTime(at)
+	}
+	return err
+}
+
 var createScheduledChange = create(Spec{
 	Name: "create-scheduled-change", Title: "Schedule a change", Action: "updateScheduledChanges",
 	Doc: `Schedule a change of a flag's targeting in one environment. Example: instructions [{"kind":"turnFlagOn"}], executionDate "in 2h".`,
@@ -117,7 +159,7 @@ var createScheduledChange = create(Spec{
 	IgnoreConflicts bool             `json:"ignoreConflicts,omitempty" doc:"true even if another scheduled change then fails; only when the user says so"`
 	because
 }) (*plan[scheduleView], error) {
-	at, err := later("executionDate", in.ExecutionDate, time.Now())
+	at, err := soonest(in.ExecutionDate, in.Confirm, time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -128,15 +170,27 @@ var createScheduledChange = create(Spec{
 	if err != nil {
 		return nil, err
 	}
-	on := changingFlag(f, c, targetingKinds)
-	do, would, err := on.settle(in.Instructions)
+	on := changingFlag(ld, in.target(), f, c, targetingKinds)
+	do, would, err := on.settle(ctx, in.Instructions)
 	if err != nil {
 		return nil, err
 	}
+	if err := fixedTime(ctx, ld, in.target(), in.ExecutionDate, at); err != nil {
+		return nil, err
+	}
 	p := &plan[scheduleView]{intent: intent{
-		Version: fmt.Sprintf("environment %d %s", c.Version, digest(f.Variations)), Instructions: do,
-		AskWith: fmt.Sprintf(" and executionDate %q", at), Says: fmt.Sprintf("change flag %s in %s of project %s at %s: %s", in.Flag, in.Environment, in.Project, at, strings.Join(would, "; ")),
+		Version: fmt.Sprintf("environment %d %s at %d", c.Version, digest(f.Variations), at), Instructions: do,
+		AskWith: fmt.Sprintf(" and executionDate %q", at), Says: fmt.Sprintf("change flag %s in %s of project %s at %s: %s", in.Flag, in.Environment, in.Project, at, together(do, would)),
 	}}
+	all, err := ld.Scheduled.List(ctx, in.target())
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range all {
+		if s.ExecutionDate == at && digest(s.Instructions) == digest(do) {
+			p.Nothing = fmt.Sprintf("scheduled change %s does the same at %s already", s.ID, at)
+		}
+	}
 	p.Apply = func(ctx context.Context, how manner) (*scheduleView, error) {
 		got := &ldclient.ScheduledChange{ExecutionDate: at, Instructions: do}
 		if !how.DryRun {
@@ -144,7 +198,7 @@ var createScheduledChange = create(Spec{
 				return nil, err
 			}
 		}
-		after := on.scheduled(*got)
+		after := on.scheduled(ctx, *got)
 		return &after, nil
 	}
 	return p, nil
@@ -165,7 +219,7 @@ func scheduledIn(ctx context.Context, ld *ldclient.Client, in atScheduledChange)
 	if ldclient.IsNotFound(err) {
 		err = absent("scheduled change", in.ID, nil)
 	}
-	return changingFlag(f, c, targetingKinds), s, err
+	return changingFlag(ld, in.target(), f, c, targetingKinds), s, err
 }
 
 var updateScheduledChange = update(Spec{
@@ -178,7 +232,7 @@ var updateScheduledChange = update(Spec{
 	IgnoreConflicts bool             `json:"ignoreConflicts,omitempty" doc:"true even if another scheduled change then fails; only when the user says so"`
 	because
 }) (*plan[scheduleView], error) {
-	at, err := later("executionDate", in.ExecutionDate, time.Now())
+	at, err := soonest(in.ExecutionDate, in.Confirm, time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -189,11 +243,14 @@ var updateScheduledChange = update(Spec{
 	if err != nil {
 		return nil, err
 	}
-	do, would, err := on.settle(in.Instructions)
+	do, would, err := on.settle(ctx, in.Instructions)
 	if err != nil {
 		return nil, err
 	}
-	was, next := on.scheduled(*s), *s
+	if err := fixedTime(ctx, ld, in.target(), in.ExecutionDate, at); err != nil {
+		return nil, err
+	}
+	was, next := on.scheduled(ctx, *s), *s
 	var says []string
 	if at > 0 && at != s.ExecutionDate {
 		next.ExecutionDate = at
@@ -201,10 +258,10 @@ var updateScheduledChange = update(Spec{
 	}
 	if len(do) > 0 && digest(do) != digest(s.Instructions) {
 		next.Instructions = do
-		says = append(says, fmt.Sprintf("to %s instead of %s", strings.Join(would, "; "), strings.Join(was.Would, "; ")))
+		says = append(says, fmt.Sprintf("to %s instead of %s", together(do, would), together(s.Instructions, on.says(ctx, s.Instructions))))
 	}
 	p := &plan[scheduleView]{Before: &was, intent: intent{
-		Version: fmt.Sprintf("scheduled change %d", s.Version),
+		Version: fmt.Sprintf("scheduled change %d at %d", s.Version, at),
 		Says:    fmt.Sprintf("have the scheduled change %s of flag %s in %s of project %s carried out %s", s.ID, in.Flag, in.Environment, in.Project, strings.Join(says, " and ")),
 	}}
 	if len(says) == 0 {
@@ -221,7 +278,7 @@ var updateScheduledChange = update(Spec{
 				return nil, err
 			}
 		}
-		after := on.scheduled(*got)
+		after := on.scheduled(ctx, *got)
 		return &after, nil
 	}
 	return p, nil
@@ -238,11 +295,11 @@ var deleteScheduledChange = remove(Spec{
 	if err != nil {
 		return nil, err
 	}
-	was := on.scheduled(*s)
+	was := on.scheduled(ctx, *s)
 	return &plan[scheduleView]{Before: &was, intent: intent{
 		Version: fmt.Sprintf("scheduled change %d", s.Version),
 		Says: fmt.Sprintf("cancel the scheduled change %s of flag %s in %s of project %s, which would %s at %s",
-			s.ID, in.Flag, in.Environment, in.Project, strings.Join(was.Would, "; "), s.ExecutionDate),
+			s.ID, in.Flag, in.Environment, in.Project, together(s.Instructions, on.says(ctx, s.Instructions)), s.ExecutionDate),
 	}, Apply: func(ctx context.Context, how manner) (*scheduleView, error) {
 		if how.DryRun {
 			return nil, nil
