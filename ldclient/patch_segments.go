@@ -60,3 +60,8 @@ func AddSegmentRule(r NewSegmentRule) Instruction {
 func UpdateSegmentRuleRollout(ruleID string, weight int, contextKind string) Instruction {
 	return Instruction{"kind": "updateRuleRolloutAndContextKind", "ruleId": ruleID, "weight": weight, "contextKind": contextKind}
 }
+
+// ProcessBigSegmentImport carries out an uploaded import of a big segment that waits for approval.
+func ProcessBigSegmentImport(importID string) Instruction {
+	return Instruction{"kind": "processBigSegmentImport", "importId": importID}
+}

@@ -204,3 +204,22 @@ func (s *SegmentsService) PatchExpiringTargets(ctx context.Context, project, env
 func segmentAt(project, environment, key string) Target {
 	return Target{Project: project, Environment: environment, Kind: "segment", Key: key}
 }
+
+// SegmentImport is an upload of keys into a big segment.
+type SegmentImport struct {
+	ID     string `json:"id"`
+	Mode   string `json:"mode"`   // merge or replace
+	Status string `json:"status"` // preparing, pending_approval, ready, in_progress, complete or stopped
+}
+
+func (i *SegmentImport) missing() string {
+	if i.ID == "" {
+		return "import"
+	}
+	return ""
+}
+
+// Import returns one import into the big segment at.
+func (s *SegmentsService) Import(ctx context.Context, at Target, id string) (*SegmentImport, error) {
+	return get[SegmentImport](ctx, s.c, at, path("segments", at.Project, at.Environment, at.Key, "imports", id), nil)
+}

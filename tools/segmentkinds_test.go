@@ -1,8 +1,12 @@
 package tools_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"mime/multipart"
+	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +14,7 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
+	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
 )
 
 // Contexts of TestSegmentKinds.
@@ -79,11 +84,8 @@ var segmentKinds = strings.Fields(`updateName addTags removeTags
 	addBigSegmentIncludedTargets removeBigSegmentIncludedTargets addBigSegmentExcludedTargets removeBigSegmentExcludedTargets
 	processBigSegmentImport`)
 
-// untooled are the kinds that no tool sends, and why.
-var untooled = map[string]string{"processBigSegmentImport": "it carries out an upload of a file, which no tool makes"}
-
 func TestSegmentKinds(t *testing.T) {
-	covered := map[string]bool{}
+	covered := map[string]bool{"processBigSegmentImport": true} // TestBigSegmentImport
 	for _, test := range segmentKindCases {
 		covered[test.kind] = true
 		t.Run(test.kind, func(t *testing.T) {
@@ -109,8 +111,8 @@ func TestSegmentKinds(t *testing.T) {
 		})
 	}
 	for _, kind := range segmentKinds {
-		if covered[kind] == (untooled[kind] != "") {
-			t.Errorf("%s: wants a case or a reason to have none", kind)
+		if !covered[kind] {
+			t.Errorf("%s: wants a case", kind)
 		}
 	}
 	if len(segmentKinds) != 26 {
@@ -205,4 +207,52 @@ func sentKinds(t *testing.T, r *rig, since int) []string {
 		}
 	}
 	return out
+}
+
+// TestBigSegmentImport: an upload that waits is carried out by its instruction, once, and contexts get what it says.
+func TestBigSegmentImport(t *testing.T) {
+	r := start(t)
+	r.mustCall("create-segment", `{"projectKey":"shop","env":"test","key":"b","name":"B","unbounded":true}`)
+	serveMembers(t, r, "b")
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	form.WriteField("mode", "merge")
+	form.WriteField("waitOnApprovals", "true")
+	file, err := form.CreateFormFile("file", "keys.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Write([]byte("ann\n"))
+	form.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://sandbox/api/v2/segments/shop/test/b/imports", &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", sandbox.WriterToken)
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	answer, err := r.RoundTrip(req)
+	if err != nil || answer.StatusCode != http.StatusNoContent {
+		t.Fatal(answer, err)
+	}
+	id := path.Base(answer.Header.Get("Location"))
+	r.holds(nil)
+	const at = `{"projectKey":"shop","env":"test","segmentKey":"b","instructions":[`
+	for _, test := range []struct{ instructions, want string }{
+		{`{"kind":"processBigSegmentImport"}]}`, "missing importId"},
+		{`{"kind":"processBigSegmentImport","importId":"` + id + `"},{"kind":"addIncludedTargets","values":["bob"]}]}`, "stands alone"},
+		{`{"kind":"processBigSegmentImport","importId":"nope"}]}`, "Nothing was changed"},
+		{`{"kind":"processBigSegmentImport","importId":".."}]}`, "only dots"},
+	} {
+		if got := r.call("update-segment-targets", at+test.instructions); !strings.HasPrefix(got, "! ") || !strings.Contains(got, test.want) {
+			t.Error(got)
+		}
+	}
+	r.holds(nil)
+	if got := r.mustCall("update-segment-targets", at+`{"kind":"processBigSegmentImport","importId":"`+id+`"}]}`); !strings.Contains(got, `"includedCount":1`) {
+		t.Error(got)
+	}
+	r.holds([]string{ann})
+	if got := r.call("update-segment-targets", at+`{"kind":"processBigSegmentImport","importId":"`+id+`"}]}`); !strings.Contains(got, "is complete") {
+		t.Error(got)
+	}
 }

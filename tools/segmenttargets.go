@@ -13,20 +13,22 @@ import (
 
 // segmentTargetInstruction is one instruction on the keys that a segment includes or excludes.
 type segmentTargetInstruction struct {
-	Kind        string   `json:"kind" jsonschema:"enum=addIncludedTargets,enum=removeIncludedTargets,enum=addExcludedTargets,enum=removeExcludedTargets,enum=addIncludedUsers,enum=removeIncludedUsers,enum=addExcludedUsers,enum=removeExcludedUsers" doc:"The ...Users kinds are old forms for kind user; big segments take all of them"`
+	Kind        string   `json:"kind" jsonschema:"enum=addIncludedTargets,enum=removeIncludedTargets,enum=addExcludedTargets,enum=removeExcludedTargets,enum=addIncludedUsers,enum=removeIncludedUsers,enum=addExcludedUsers,enum=removeExcludedUsers,enum=processBigSegmentImport" doc:"The ...Users kinds are old forms for kind user; big segments take all of them"`
 	ContextKind string   `json:"contextKind,omitempty" doc:"user, or the big segment's own kind, if not given"`
-	Values      []string `json:"values" jsonschema:"minItems=1" doc:"Context keys"`
+	Values      []string `json:"values,omitempty" doc:"Context keys"`
+	ImportID    string   `json:"importId,omitempty" doc:"processBigSegmentImport, which stands alone: the import that waits"`
 }
 
 var segmentTargetNeeds = map[string][2][]string{
-	"addIncludedTargets":    {{"values"}, {"contextKind"}},
-	"removeIncludedTargets": {{"values"}, {"contextKind"}},
-	"addExcludedTargets":    {{"values"}, {"contextKind"}},
-	"removeExcludedTargets": {{"values"}, {"contextKind"}},
-	"addIncludedUsers":      {{"values"}, nil},
-	"removeIncludedUsers":   {{"values"}, nil},
-	"addExcludedUsers":      {{"values"}, nil},
-	"removeExcludedUsers":   {{"values"}, nil},
+	"addIncludedTargets":      {{"values"}, {"contextKind"}},
+	"removeIncludedTargets":   {{"values"}, {"contextKind"}},
+	"addExcludedTargets":      {{"values"}, {"contextKind"}},
+	"removeExcludedTargets":   {{"values"}, {"contextKind"}},
+	"addIncludedUsers":        {{"values"}, nil},
+	"removeIncludedUsers":     {{"values"}, nil},
+	"addExcludedUsers":        {{"values"}, nil},
+	"removeExcludedUsers":     {{"values"}, nil},
+	"processBigSegmentImport": {{"importId"}, nil},
 }
 
 // who is one context by its key.
@@ -205,6 +207,9 @@ var updateSegmentTargets = update(Spec{
 	if err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(in.Instructions, func(i segmentTargetInstruction) bool { return i.Kind == "processBigSegmentImport" }) {
+		return importPlan(ctx, ld, in.target(), s, in.Instructions)
+	}
 	e := newTargetsEdit(s)
 	count := 0
 	for n, i := range in.Instructions {
@@ -240,6 +245,29 @@ var updateSegmentTargets = update(Spec{
 	}
 	return p, nil
 })
+
+// importPlan carries out an uploaded list of keys that waits to be approved.
+func importPlan(ctx context.Context, ld *ldclient.Client, at ldclient.Target, s *ldclient.Segment, instructions []segmentTargetInstruction) (*plan[segmentMembers], error) {
+	i := instructions[0]
+	if len(instructions) > 1 {
+		return nil, badf("processBigSegmentImport stands alone; make a call of its own for the other instructions")
+	}
+	if err := fit(i.Kind, i, segmentTargetNeeds); err != nil {
+		return nil, badf("instructions[0] (%s): %v", i.Kind, err)
+	}
+	if !s.Unbounded {
+		return nil, badf("segment %s is not big; an import goes into a big segment", s.Key)
+	}
+	upload, err := ld.Segments.Import(ctx, at, i.ImportID)
+	if err != nil {
+		return nil, err
+	}
+	if upload.Status != "pending_approval" {
+		return nil, blocked(fmt.Sprintf("import %s is %s, and only one that waits for approval can be carried out", i.ImportID, upload.Status))
+	}
+	says := fmt.Sprintf("carry out import %s (%s) into segment %s in %s of project %s, which %s", i.ImportID, upload.Mode, at.Key, at.Environment, at.Project, targetedBy(s))
+	return segmentPlan(ld, at, s, segmentMembersOf(nil), says, ldclient.ProcessBigSegmentImport(i.ImportID)), nil
+}
 
 // applyParts sends one request after the other.
 func applyParts(ctx context.Context, ld *ldclient.Client, at ldclient.Target, s *ldclient.Segment, parts [][]targetStep, view func(*ldclient.Segment) segmentMembers, how manner) (*segmentMembers, error) {
