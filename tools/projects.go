@@ -232,7 +232,7 @@ var deleteProject = remove(Spec{
 	keys := keysOf(envs, func(e ldclient.Environment) string { return e.Key })
 	before.Environments, before.EnvsCount = ten(keys, 0), len(keys)
 	says := fmt.Sprintf("delete project %s (%s) for good, with its %d environments (%s), %d flags and %d archived flags, and all its segments",
-		in.Project, short(clean(project.Name), 100), len(keys), firstFew(keys), before.Flags, before.Archived)
+		in.Project, short(clean(project.Name), 100), len(keys), keyList(keys), before.Flags, before.Archived)
 	return &plan[projectContents]{
 		intent: intent{Says: says, Version: "project " + digest(before), Notes: uncommented(in.because)},
 		Before: &before,

@@ -91,7 +91,6 @@ func uncommented(why because) []string {
 
 var (
 	plainKey = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}$`)
-	plainTag = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,64}$`)
 	hexColor = regexp.MustCompile(`^[0-9a-fA-F]{6}$`)
 )
 
@@ -110,7 +109,7 @@ func checkedSettings(key, name string, tags []string) ([]string, error) {
 func checkedTags(tags []string) ([]string, error) {
 	out := []string{}
 	for _, t := range tags {
-		if !plainTag.MatchString(t) {
+		if !validTag.MatchString(t) {
 			return nil, badf("tags: %q must be 1 to 64 letters, digits, \".\", \"_\" and \"-\"", short(t, 100))
 		}
 		if !slices.ContainsFunc(out, func(have string) bool { return strings.EqualFold(have, t) }) {
@@ -127,18 +126,9 @@ func checkedColor(s string) (string, error) {
 	return "", badf("color: must be six hexadecimal digits such as 417505, got %q", short(s, 40))
 }
 
-// firstFew names up to ten of a list.
-func firstFew(list []string) string {
-	out := strings.Join(ten(list, 0), ", ")
-	if len(list) > firstOf {
-		out += fmt.Sprintf(" and %d more", len(list)-firstOf)
-	}
-	return out
-}
-
 func orNone(list []string) string {
 	if len(list) == 0 {
 		return "none"
 	}
-	return firstFew(list)
+	return keyList(list)
 }

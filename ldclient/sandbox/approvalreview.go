@@ -47,14 +47,21 @@ func (a *Account) createRequest(w http.ResponseWriter, r *http.Request) {
 	a.addRequest(w, r, t, in)
 }
 
-func (a *Account) createFlagRequest(w http.ResponseWriter, r *http.Request) {
-	t, ok := a.flagAndEnvironment(w, r)
-	if !ok {
-		return
+// flagRequestPost reads a new request about one flag in one environment; it has answered where that fails.
+func (a *Account) flagRequestPost(w http.ResponseWriter, r *http.Request) (t reviewable, in requestPost, ok bool) {
+	if t, ok = a.flagAndEnvironment(w, r); !ok {
+		return t, in, false
 	}
-	var in requestPost
 	if err := decodeBody(r, &in); err != nil {
 		badRequest(w, err)
+		return t, in, false
+	}
+	return t, in, true
+}
+
+func (a *Account) createFlagRequest(w http.ResponseWriter, r *http.Request) {
+	t, in, ok := a.flagRequestPost(w, r)
+	if !ok {
 		return
 	}
 	in.Source = nil
@@ -62,13 +69,8 @@ func (a *Account) createFlagRequest(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *Account) createCopyRequest(w http.ResponseWriter, r *http.Request) {
-	t, ok := a.flagAndEnvironment(w, r)
+	t, in, ok := a.flagRequestPost(w, r)
 	if !ok {
-		return
-	}
-	var in requestPost
-	if err := decodeBody(r, &in); err != nil {
-		badRequest(w, err)
 		return
 	}
 	if in.Source == nil || in.Source.Key == "" {
