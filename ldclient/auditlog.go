@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/url"
 	"strconv"
+
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
 )
 
 // AuditLogService reads the audit log.
@@ -62,14 +64,7 @@ type AuditQuery struct {
 }
 
 // Statement is a statement of LaunchDarkly's policy language.
-type Statement struct {
-	Effect    string   `json:"effect"` // allow, or deny to exclude
-	Resources []string `json:"resources"`
-	Actions   []string `json:"actions"`
-	// In a role, a statement may name what it does not cover instead.
-	NotResources []string `json:"notResources,omitempty"`
-	NotActions   []string `json:"notActions,omitempty"`
-}
+type Statement = policy.Statement
 
 // Search returns one page of the audit log, newest first.
 func (s *AuditLogService) Search(ctx context.Context, o AuditQuery) (*Page[AuditEntry], error) {

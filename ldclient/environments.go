@@ -53,6 +53,7 @@ type Approval struct {
 	Required             bool     `json:"required"`
 	MinNumApprovals      int      `json:"minNumApprovals"`
 	RequiredApprovalTags []string `json:"requiredApprovalTags"` // only resources with one of these tags need it
+	ServiceKind          string   `json:"serviceKind"`          // launchdarkly, or where else requests are reviewed
 }
 
 // List returns one page of a project's environments.

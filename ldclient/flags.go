@@ -83,6 +83,7 @@ type FlagConfig struct {
 	On                     bool           `json:"on"`
 	Version                int            `json:"version"`
 	LastModified           Millis         `json:"lastModified"`
+	Salt                   string         `json:"salt"`           // what rollouts divide by, besides the context; only when one flag is read
 	Targets                []FlagTarget   `json:"targets"`        // kind user
 	ContextTargets         []FlagTarget   `json:"contextTargets"` // other kinds, and empty placeholders of kind user
 	Rules                  []Rule         `json:"rules"`
@@ -134,12 +135,14 @@ type Rollout struct {
 	BucketBy             string              `json:"bucketBy"`
 	ContextKind          string              `json:"contextKind"`
 	ExperimentAllocation json.RawMessage     `json:"experimentAllocation"` // set while an experiment runs
+	Seed                 json.RawMessage     `json:"seed"`                 // stands in for key and salt; no instruction sets it
 }
 
 // WeightedVariation is one part of a rollout; Weight is in thousandths of a percent.
 type WeightedVariation struct {
-	Variation int `json:"variation"`
-	Weight    int `json:"weight"`
+	Variation int  `json:"variation"`
+	Weight    int  `json:"weight"`
+	Untracked bool `json:"_untracked"` // outside of the experiment
 }
 
 // Rule is one targeting rule of a flag.
@@ -149,6 +152,7 @@ type Rule struct {
 	TrackEvents bool     `json:"trackEvents"`
 	Description string   `json:"description"`
 	Disabled    bool     `json:"disabled"`
+	Ref         string   `json:"ref"` // a name that its maker gave it
 	RuleServe
 }
 

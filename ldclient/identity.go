@@ -1,6 +1,9 @@
 package ldclient
 
-import "context"
+import (
+	"context"
+	"net/url"
+)
 
 // IdentityService tells whose token the client uses.
 type IdentityService service
@@ -25,11 +28,19 @@ func (c *Caller) missing() string {
 
 // AccessToken is a token's metadata. Its value is not decoded.
 type AccessToken struct {
-	ID            string   `json:"_id"`
-	Name          string   `json:"name"`
-	Role          string   `json:"role"`
-	CustomRoleIDs []string `json:"customRoleIds"`
-	ServiceToken  bool     `json:"serviceToken"`
+	ID            string      `json:"_id"`
+	Name          string      `json:"name"`
+	InlineRole    []Statement `json:"inlineRole"`    // counts before the other two
+	CustomRoleIDs []string    `json:"customRoleIds"` // count before the base role
+	Role          string      `json:"role"`
+	ServiceToken  bool        `json:"serviceToken"`
+}
+
+func (t *AccessToken) missing() string {
+	if t.ID == "" {
+		return "access token"
+	}
+	return ""
 }
 
 // Caller returns the identity of the token in use.
@@ -37,9 +48,9 @@ func (s *IdentityService) Caller(ctx context.Context) (*Caller, error) {
 	return get[Caller](ctx, s.c, Target{}, path("caller-identity"), nil)
 }
 
-// Me returns the member that the token belongs to. A service token has none and gets a 403 or 404.
+// Me returns the member that the token belongs to, with role attributes. A service token has none and gets a 403 or 404.
 func (s *IdentityService) Me(ctx context.Context) (*Member, error) {
-	return get[Member](ctx, s.c, Target{}, path("members", "me"), nil)
+	return get[Member](ctx, s.c, Target{}, path("members", "me"), url.Values{"expand": {"roleAttributes"}})
 }
 
 // Token returns the metadata of one access token.

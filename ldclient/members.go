@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/url"
 	"strings"
+
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
 )
 
 // MembersService reads the members of the account.
@@ -21,6 +23,15 @@ type Member struct {
 		Name        string   `json:"name"`
 		CustomRoles []string `json:"customRoleKeys"`
 	} `json:"teams"`
+	PermissionGrants []PermissionGrant `json:"permissionGrants"`
+	RoleAttributes   policy.Attributes `json:"roleAttributes"` // only when the token's own member is read
+}
+
+// PermissionGrant allows something without a role, by actions or by the name of a set of them.
+type PermissionGrant struct {
+	Resource  string   `json:"resource"`
+	Actions   []string `json:"actions"`
+	ActionSet string   `json:"actionSet"`
 }
 
 func (m *Member) missing() string {

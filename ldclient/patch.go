@@ -91,6 +91,7 @@ type NewRule struct {
 	Clauses     []Clause `json:"clauses"`
 	Description string   `json:"description,omitempty"`
 	TrackEvents bool     `json:"trackEvents,omitempty"`
+	Ref         string   `json:"ref,omitempty"`
 	Serve
 }
 
@@ -105,6 +106,9 @@ func AddRule(r NewRule, beforeRuleID string) Instruction {
 	}
 	if r.TrackEvents {
 		i["trackEvents"] = true
+	}
+	if r.Ref != "" {
+		i["ref"] = r.Ref
 	}
 	return r.Serve.into(i)
 }

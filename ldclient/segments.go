@@ -28,6 +28,7 @@ type Segment struct {
 	Unbounded            bool              `json:"unbounded"` // a big segment, whose members the API never lists
 	UnboundedContextKind string            `json:"unboundedContextKind"`
 	UnboundedMetadata    *UnboundedSegment `json:"_unboundedMetadata"`
+	Salt                 string            `json:"salt"`   // "" where LaunchDarkly does not show it
 	Flags                []SegmentFlag     `json:"_flags"` // only when one segment is read
 }
 

@@ -3,6 +3,8 @@ package ldclient
 import (
 	"context"
 	"net/url"
+
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
 )
 
 // TeamsService reads teams.
@@ -27,6 +29,7 @@ type Team struct {
 		Total int      `json:"totalCount"`
 		Items []Person `json:"items"`
 	} `json:"maintainers"`
+	RoleAttributes policy.Attributes `json:"roleAttributes"` // only from Attributes
 }
 
 func (t *Team) missing() string {
@@ -55,4 +58,16 @@ func (s *TeamsService) List(ctx context.Context, o ListTeams) (*Page[Team], erro
 // Get returns one team with its roles and maintainers.
 func (s *TeamsService) Get(ctx context.Context, key string) (*Team, error) {
 	return get[Team](ctx, s.c, Target{Kind: "team", Key: key}, path("teams", key), url.Values{"expand": {"members,roles,maintainers"}})
+}
+
+// Attributes returns the values that one team gives to the attributes in its roles.
+func (s *TeamsService) Attributes(ctx context.Context, key string) (policy.Attributes, error) {
+	t, err := get[Team](ctx, s.c, Target{Kind: "team", Key: key}, path("teams", key), url.Values{"expand": {"roleAttributes"}})
+	if err != nil {
+		return nil, err
+	}
+	if t.RoleAttributes == nil {
+		t.RoleAttributes = policy.Attributes{} // it gives none
+	}
+	return t.RoleAttributes, nil
 }

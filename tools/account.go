@@ -21,6 +21,9 @@ type identity struct {
 	Email        string         `json:"email,omitempty"`
 	Role         string         `json:"role,omitempty"`
 	CustomRoles  []string       `json:"customRoles,omitempty" doc:"ids or keys"`
+	Roles        []string       `json:"roles,omitempty" doc:"that count: the token's and, if it has one, its owner's; both must allow"`
+	MayWrite     []string       `json:"mayWrite" doc:"by kind of resource, perhaps not on every one; LaunchDarkly decides at each call"`
+	Unknown      []string       `json:"unknown,omitempty" doc:"what could not be read, so mayWrite may name too much"`
 	Scopes       []string       `json:"scopes,omitempty"`
 	Instance     string         `json:"instance"`
 	RateLimit    *rateLimitView `json:"rateLimit,omitempty"`
@@ -37,17 +40,17 @@ var whoami = read(Spec{
 	Name: "whoami", Title: "Who am I",
 	Doc: "Tell whose access token this server uses: token, member, role, account, LaunchDarkly instance, rate limit left.",
 }, func(ctx context.Context, ld *ldclient.Client, _ struct{}) (identity, error) {
-	caller, err := ld.Identity.Caller(ctx)
+	k, err := learn(ctx, ld)
 	if err != nil {
 		return identity{}, err
 	}
-	out := identity{AccountID: caller.AccountID, Token: caller.TokenName, ServiceToken: caller.ServiceToken, Scopes: caller.Scopes, Instance: ld.BaseURL()}
-	if !caller.ServiceToken {
-		if me, err := ld.Identity.Me(ctx); err == nil {
-			out.Member, out.Email, out.Role, out.CustomRoles = me.String(), me.Email, me.Role, me.CustomRoles
-		} else {
-			out.Note = "The member could not be read; the token's role may not allow it."
-		}
+	caller := k.caller
+	out := identity{AccountID: caller.AccountID, Token: caller.TokenName, ServiceToken: caller.ServiceToken, Scopes: caller.Scopes, Instance: ld.BaseURL(),
+		Roles: ten(k.roleNames(), 0), MayWrite: k.mayWrite(), Unknown: ten(k.unread, 0)}
+	if me := k.member; me != nil {
+		out.Member, out.Email, out.Role, out.CustomRoles = me.String(), me.Email, me.Role, me.CustomRoles
+	} else if !caller.ServiceToken {
+		out.Note = "The member could not be read; the token's role may not allow it."
 	}
 	if r := ld.RateLimit(); r.GlobalRemaining >= 0 {
 		out.RateLimit = &rateLimitView{Remaining: r.GlobalRemaining, Limit: max(r.GlobalLimit, 0)}

@@ -173,6 +173,7 @@ func (d approvalDetail) lighten() (any, bool) {
 
 var getApprovalRequest = read(Spec{
 	Name: "get-approval-request", Title: "Get an approval request",
+	On:  "acct", // what is not part of the project itself may be shown without it
 	Doc: "Read one approval request: what it would change in words, its instructions, reviews, approvals needed and conflicts.",
 }, func(ctx context.Context, ld *ldclient.Client, in atApproval) (approvalDetail, error) {
 	r, at, err := approvalIn(ctx, ld, in)
@@ -300,6 +301,7 @@ func (in approvalInput) check() error {
 
 var createApprovalRequest = create(Spec{
 	Name: "create-approval-request", Title: "Request an approval", Action: "createApprovalRequest",
+	On: "flag, segment",
 	Doc: "File a change of a flag or segment for review by people, with the instructions that a blocked call returned. " +
 		"Nothing changes until it is approved and applied.",
 	Unconfirmed: "it changes nothing by itself: people review it first",
@@ -355,6 +357,7 @@ var createApprovalRequest = create(Spec{
 
 var applyApprovalRequest = update(Spec{
 	Name: "apply-approval-request", Title: "Apply an approved request", Action: "applyApprovalRequest",
+	On:  "flag, segment, aiconfig",
 	Doc: "Carry out the change of an approval request that people have approved. One that is pending or declined is refused.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atApproval
@@ -402,7 +405,9 @@ var applyApprovalRequest = update(Spec{
 	p.Apply = func(ctx context.Context, how manner) (*approvalState, error) {
 		if how.DryRun {
 			after := approvalStateOf(r, would)
-			after.Status = "completed"
+			if after.Status = "completed"; r.ExecutionDate > 0 {
+				after.Status = "scheduled"
+			}
 			return &after, nil
 		}
 		got, err := ld.Approvals.Apply(ctx, at, r.ID, how.Comment)
@@ -416,7 +421,8 @@ var applyApprovalRequest = update(Spec{
 })
 
 var reviewApprovalRequest = update(Spec{
-	Name: "review-approval-request", Title: "Review an approval request", Action: "reviewApprovalRequest", Additive: true, ForPeople: true,
+	Name: "review-approval-request", Title: "Review an approval request", Action: "reviewApprovalRequest",
+	On: "flag, segment, aiconfig", Additive: true, ForPeople: true,
 	Doc: "Approve or decline an approval request, or comment on it, in the name of the token's owner. Only when the user says so after reading what would change.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atApproval
@@ -457,6 +463,12 @@ var reviewApprovalRequest = update(Spec{
 			said := *r
 			said.Reviews = append(slices.Clone(r.Reviews), ldclient.ApprovalReview{Kind: in.Kind})
 			after := approvalStateOf(&said, nil)
+			switch {
+			case in.Kind == "decline":
+				after.ReviewStatus = "declined"
+			case in.Kind == "approve" && after.ReviewStatus == "pending" && after.Approvals >= max(1, r.Settings.MinNumApprovals):
+				after.ReviewStatus = "approved"
+			}
 			return &after, nil
 		}
 		got, err := ld.Approvals.Review(ctx, at, r.ID, in.Kind, how.Comment)
@@ -476,7 +488,7 @@ func (laterKnown) knownLater() {}
 
 // aimed takes over the target that a plan found, and refuses one out of scope.
 func (c *call) aimed(p intent) error {
-	if p.Target.Project == "" || p.Target.Environment == "" || p.Target.Key == "" {
+	if p.Target.Project == "" {
 		return cannot("it could not be found out what this would change; use LaunchDarkly's own page")
 	}
 	c.target = p.Target

@@ -26,9 +26,14 @@ func replied[T any](t *testing.T, text string) T {
 type blocked struct {
 	RequiresApproval bool
 	Message          string
-	Instructions     []any
-	Changed          bool
-	After            struct {
+	Request          *struct {
+		Tool      string
+		Arguments map[string]any
+	}
+	Instructions []ldclient.Instruction
+	Notes        []string
+	Changed      bool
+	After        struct {
 		ID           string `json:"_id"`
 		Status       string
 		ReviewStatus string
@@ -60,15 +65,13 @@ func TestApprovalCircle(t *testing.T) {
 				s.client.Token = ldclient.StaticToken(sandbox.ReviewerToken)
 			})
 			refused := replied[blocked](t, r.call(test.tool, test.args))
-			if !refused.RequiresApproval || len(refused.Instructions) == 0 || !strings.Contains(refused.Message, "create-approval-request") {
+			if !refused.RequiresApproval || refused.Request == nil || !strings.Contains(refused.Message, "create-approval-request") {
 				t.Fatalf("%+v", refused)
 			}
 			if strings.Contains(test.state(r), test.want) {
 				t.Fatal("changed already")
 			}
-			args := map[string]any{"projectKey": "shop", "env": "regulated", "instructions": refused.Instructions, "description": "launch"}
-			args[name+"Key"] = map[string]string{"flag": "dark-mode", "segment": "beta-testers"}[name]
-			made := replied[blocked](t, r.callWith("create-approval-request", args))
+			made := replied[blocked](t, r.callWith(refused.Request.Tool, refused.Request.Arguments))
 			if !made.Changed || made.After.ID == "" {
 				t.Fatalf("%+v", made)
 			}

@@ -18,7 +18,7 @@ type Toolset struct {
 // only list of tools: what is served, documented and tested is read from it.
 func Catalog() []Toolset {
 	return []Toolset{
-		flags, lifecycle, codeReferences, targeting, approvals, scheduledChanges, segments, contexts,
+		flags, lifecycle, codeReferences, targeting, safety, approvals, scheduledChanges, segments, contexts,
 		auditLog, projects, memberTools, releases, triggers, account,
 	}
 }

@@ -54,6 +54,7 @@ func (p codePage) lighten() (any, bool) {
 
 var getCodeReferences = read(Spec{
 	Name: "get-code-references", Title: "Get code references",
+	On:  "acct", // what is not part of the project itself may be shown without it
 	Doc: "Show where code uses one flag: repositories, files and lines of each default branch, as scanners reported them. A key that code puts together is not found.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlag
@@ -156,6 +157,7 @@ type extinctionRow struct {
 
 var getFlagExtinctions = read(Spec{
 	Name: "get-flag-extinctions", Title: "Get flag extinctions",
+	On:  "acct", // what is not part of the project itself may be shown without it
 	Doc: "List the commits that removed the last code reference to a flag, newest first: such a flag is out of the code and can be archived.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	oneOrAllFlags

@@ -94,7 +94,7 @@ var copyFlagConfig = update(Spec{
 		intent: intent{
 			Says:         fmt.Sprintf("copy from %s to %s the targeting of flag %s of project %s: %s", in.From, in.To, in.Flag, in.Project, strings.Join(c.says, "; ")),
 			Version:      fmt.Sprintf("environments %d %d %s", from.Version, to.Version, digest(f.Variations)),
-			Instructions: c.do, Notes: c.notes,
+			Instructions: c.do, Notes: c.notes, Tags: f.Tags,
 		},
 		Before: &before,
 		Apply: func(ctx context.Context, how manner) (*copyState, error) {
@@ -109,6 +109,9 @@ var copyFlagConfig = update(Spec{
 			after := copyStateOf(got, got.Environments[in.To])
 			return &after, nil
 		},
+	}
+	if len(in.Included)+len(in.Excluded) == 0 {
+		p.CopyFrom = in.From
 	}
 	if len(c.says) == 0 {
 		p.Nothing = fmt.Sprintf("%s has in %s what it has in %s already", in.Flag, in.To, in.From)

@@ -72,17 +72,13 @@ func diff(at string, before, after any) []fieldDiff {
 	return []fieldDiff{{at, briefly(before), briefly(after)}}
 }
 
-func keysOfBoth(a, b map[string]any) []string {
+func keysOfBoth[V any](a, b map[string]V) []string {
 	var out []string
-	for _, m := range []map[string]any{a, b} {
-		for k := range m {
-			if !slices.Contains(out, k) {
-				out = append(out, k)
-			}
-		}
+	for _, m := range []map[string]V{a, b} {
+		out = slices.AppendSeq(out, maps.Keys(m))
 	}
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
 }
 
 // byID turns a list of objects with ids into a map, so that a rule that moved is not shown as changed throughout.

@@ -18,7 +18,7 @@ type environmentRow struct {
 	RequireComments bool     `json:"requireComments,omitempty"`
 	ConfirmChanges  bool     `json:"confirmChanges,omitempty"`
 	Approvals       []string `json:"approvals,omitempty" doc:"resources whose changes need an approval"`
-	ClientSideID    string   `json:"clientSideId" doc:"public id for client-side SDKs"`
+	ClientSideID    string   `json:"clientSideId,omitempty" doc:"public id for client-side SDKs"`
 	Tags            []string `json:"tags,omitempty"`
 }
 
@@ -171,9 +171,25 @@ type environmentExtras struct {
 
 var updateEnvironment = update(Spec{
 	Name: "update-environment", Title: "Update an environment", Action: "updateName",
+	Or:  "updateColor, updateTtl, updateSecureMode, updateDefaultTrackEvents, updateTags, updateRequireComments, updateConfirmChanges, updateCritical, updateApprovalSettings",
 	Doc: "Change an environment's name, color, tags or what it asks for before a change. What is not given stays as it is.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atEnvironment
+	environmentEdit
+	because
+}) (*plan[environmentState], error) {
+	was, err := ld.Environments.Get(ctx, in.Project, in.Environment)
+	if err != nil {
+		return nil, err
+	}
+	if in.environmentEdit == (environmentEdit{}) {
+		return nil, badf("nothing to change: give name, color, tags, critical, requireComments, confirmChanges, defaultTtl, secureMode or defaultTrackEvents")
+	}
+	return environmentPlan(ld, in.target(), was, in.environmentEdit, in.because)
+})
+
+// environmentEdit is how an environment's settings shall be; nil leaves one as it is.
+type environmentEdit struct {
 	Name            *string   `json:"name,omitempty" doc:"New name"`
 	Color           *string   `json:"color,omitempty" doc:"Six hexadecimal digits"`
 	Tags            *[]string `json:"tags,omitempty" doc:"All tags; [] for none"`
@@ -181,15 +197,10 @@ var updateEnvironment = update(Spec{
 	RequireComments *bool     `json:"requireComments,omitempty" doc:"Changes in it need a comment"`
 	ConfirmChanges  *bool     `json:"confirmChanges,omitempty" doc:"The same, also on LaunchDarkly's pages"`
 	environmentExtras
-	because
-}) (*plan[environmentState], error) {
-	was, err := ld.Environments.Get(ctx, in.Project, in.Environment)
-	if err != nil {
-		return nil, err
-	}
-	if in.Name == nil && in.Color == nil && in.Tags == nil && in.Critical == nil && in.RequireComments == nil && in.ConfirmChanges == nil && in.environmentExtras == (environmentExtras{}) {
-		return nil, badf("nothing to change: give name, color, tags, critical, requireComments, confirmChanges, defaultTtl, secureMode or defaultTrackEvents")
-	}
+}
+
+// environmentPlan plans a change of an environment's settings.
+func environmentPlan(ld *ldclient.Client, at ldclient.Target, was *ldclient.Environment, in environmentEdit, why because) (*plan[environmentState], error) {
 	before := environmentStateOf(was)
 	then := before
 	var e edits
@@ -218,13 +229,13 @@ var updateEnvironment = update(Spec{
 		e.set("/defaultTtl", is, "set defaultTtl from %d to %d minutes", then.DefaultTTL, is)
 		then.DefaultTTL = is
 	}
-	what := fmt.Sprintf("environment %s of project %s", in.Environment, in.Project)
-	p := &plan[environmentState]{intent: e.intent(what, before, in.because), Before: &before}
+	what := fmt.Sprintf("environment %s of project %s", at.Environment, at.Project)
+	p := &plan[environmentState]{intent: e.intent(what, before, why), Before: &before}
 	p.Apply = func(ctx context.Context, how manner) (*environmentState, error) {
 		if how.DryRun {
 			return &then, nil
 		}
-		got, err := ld.Environments.Update(ctx, in.Project, in.Environment, e.steps)
+		got, err := ld.Environments.Update(ctx, at.Project, at.Environment, e.steps)
 		if err != nil {
 			return nil, err
 		}
@@ -232,4 +243,4 @@ var updateEnvironment = update(Spec{
 		return &after, nil
 	}
 	return p, nil
-})
+}

@@ -76,6 +76,9 @@ func (c *call) next(ctx context.Context, e *ldclient.Error) string {
 		if strings.Contains(strings.ToLower(e.Message), "beta") {
 			return "This part of the API is in beta or not in the account's plan."
 		}
+		if why := c.refusedFor(ctx); why != "" {
+			return upper(why) + ". Use another token, or have the role changed."
+		}
 		if c.tool.Action != "" {
 			return fmt.Sprintf("The token's role needs the action %q on %s.", c.tool.Action, c.target)
 		}

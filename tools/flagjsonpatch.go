@@ -105,6 +105,7 @@ var updateFeatureFlag = update(Spec{
 	Name: "update-feature-flag", Title: "Change a flag by JSON Patch", Additive: true,
 	StandsFor: []string{"toggle-flag", "update-rollout", "update-off-variation", "update-track-events", "update-flag-settings", "archive-flag", "restore-flag", "deprecate-flag"},
 	Action:    "updateOn, updateName, updateDescription, updateTags, updateTemporary, updateMaintainer, updateGlobalArchived, updateFallthrough, updateOffVariation",
+	Or:        "updateTargets, updateRules, updatePrerequisites, updateTrackEvents, updateClientSideFlagAvailability, updateFlagCustomProperties, updateFlagVariations, updateFlagDefaultVariations, updateIncludeInSnippet, updateDeprecated",
 	Doc:       "Change a flag by a JSON Patch of at most one environment. The older way of toggle-flag, update-flag-settings, update-rollout and archive-flag.",
 }, func(ctx context.Context, ld *ldclient.Client, in inFlagPatch) (*plan[patchedFlag], error) {
 	envs, _ := in.environments()

@@ -82,6 +82,7 @@ func leaveOutSame[T any](before, after *T) {
 var updateFlagSettings = update(Spec{
 	Name: "update-flag-settings", Title: "Change a flag's settings",
 	Action: "updateName, updateDescription, updateTags, updateTemporary, updateMaintainer, updateClientSideFlagAvailability, updateFlagCustomProperties",
+	Or:     "updateIncludeInSnippet",
 	Doc: "Change what a flag is in all environments: name, description, tags, temporary or permanent, maintainer, client-side availability, custom properties. Never its targeting. " +
 		`Example: [{"kind":"addTags","values":["checkout"]}].`,
 }, func(ctx context.Context, ld *ldclient.Client, in struct {

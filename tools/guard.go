@@ -1,9 +1,11 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
 )
 
 // Confirm says how a change of something protected is confirmed.
@@ -19,7 +22,10 @@ type Confirm string
 
 // The ways to confirm.
 const (
-	ConfirmAuto  Confirm = "auto"  // ask the person where the client can, else want the call again with confirm
+	// ConfirmAuto asks the person where the client can, and else wants the call
+	// again with a word. The word is a speed bump: it shows that the reply was
+	// read, not that a person agreed. Who needs that for certain uses ConfirmAsk.
+	ConfirmAuto  Confirm = "auto"
 	ConfirmAsk   Confirm = "ask"   // ask the person, and refuse where the client cannot
 	ConfirmNever Confirm = "never" // do not ask
 )
@@ -45,6 +51,8 @@ type guard struct {
 	opts  *Options
 	seal  sealer
 	spent spent
+	// bypass tells whether the token may change something without the approval that is asked for.
+	bypass func(context.Context, ldclient.Target) policy.Verdict
 }
 
 // mayWrite refuses whatever no argument could make right.
@@ -72,7 +80,15 @@ func (g *guard) check(ctx context.Context, c *call, p intent) error {
 		if e.RequireComments.On() && clean(c.given.Comment) == "" {
 			return refuse("Environment %s requires a comment with every change. Call %s again with comment saying why.", e.Key, c.tool.Name)
 		}
-		if why := g.protects(e); why != "" {
+		why := g.protects(e)
+		if c.review = g.reviewFor(ctx, c.target, e, p); c.review != nil {
+			if c.review.bypass == policy.No {
+				return c.review
+			}
+			p.Notes = append(slices.Clip(p.Notes), c.review.warning())
+			why = cmp.Or(why, "asks for approvals")
+		}
+		if why != "" {
 			protected = append(protected, e.Key+" ("+why+")")
 		}
 	}
@@ -122,12 +138,6 @@ func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []stri
 	for _, note := range p.Notes {
 		says += " " + upper(strings.TrimSuffix(note, ".")) + "."
 	}
-	if canElicit(ctx) {
-		return question{clean(says) + " Go ahead?", g.seal.close(seen)}
-	}
-	if g.opts.Confirm == ConfirmAsk {
-		return refuse("%s A person has to confirm it, and this client cannot ask one. Make the change in LaunchDarkly, or use a client that supports elicitation.", says)
-	}
 	word := c.target.Environment
 	if c.tool.Effect == Delete || word == "" {
 		word = c.target.Key
@@ -135,8 +145,18 @@ func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []stri
 	if word == "" {
 		word = c.target.Project
 	}
-	if c.given.Confirm == word {
+	elicits := canElicit(ctx)
+	if !elicits && g.opts.Confirm != ConfirmAsk && c.given.Confirm == word {
 		return nil
+	}
+	if words := impactWords(ctx, c, p, protected); words != "" {
+		says += " " + words
+	}
+	if elicits {
+		return question{clean(says) + " Go ahead?", g.seal.close(seen)}
+	}
+	if g.opts.Confirm == ConfirmAsk {
+		return refuse("%s A person has to confirm it, and this client cannot ask one. Make the change in LaunchDarkly, or use a client that supports elicitation.", says)
 	}
 	return refuse("%s Nothing was changed yet. Show this to the user; once they agree, call %s again with the same arguments and confirm: %q.", says, c.tool.Name, word)
 }

@@ -110,6 +110,7 @@ const maxTouchPages = 10
 
 var getFlagHistory = read(Spec{
 	Name: "get-flag-history", Title: "Get a flag's history",
+	On:  "acct", // what is not part of the project itself may be shown without it
 	Doc: "Read one flag's changes across all environments, newest first: when, who, what and why. The first page also tells who last touched each environment.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlag

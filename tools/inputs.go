@@ -104,6 +104,6 @@ type longLists struct {
 }
 
 type paged struct {
-	Limit  int `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200" default:"20" doc:"Items to return, 1 to 200, 20 if not given"`
-	Offset int `json:"offset,omitempty" jsonschema:"minimum=0,maximum=1000000" doc:"Items to skip; pass nextOffset of the last reply"`
+	Limit  int `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200" default:"20" doc:"1 to 200, 20 if not given"`
+	Offset int `json:"offset,omitempty" jsonschema:"minimum=0,maximum=1000000" doc:"nextOffset of the last reply"`
 }

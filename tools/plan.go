@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
@@ -31,7 +31,10 @@ type intent struct {
 	Notes        []string               // what the caller should know besides
 	Target       ldclient.Target        // what would change, where the arguments do not tell
 	Again        bool                   // a change without instructions that may be planned anew after a lost race
-	AskWith      string                 // what an approval request takes besides the instructions
+	AskWith      map[string]any         // what an approval request takes besides the instructions
+	CopyFrom     string                 // environment whose settings an approval request copies, instead of the instructions
+	Tags         []string               // of the flag or segment; some environments want approvals by tag
+	About        string                 // what LaunchDarkly's audit log is told before the caller's comment
 }
 
 // manner is how a plan is carried out.
@@ -50,7 +53,8 @@ type change[View any] struct {
 	Notes            []string               `json:"notes,omitempty"`
 	RequiresApproval bool                   `json:"requiresApproval,omitempty" doc:"true: nothing was written, the environment wants an approval first"`
 	Message          string                 `json:"message,omitempty"`
-	Instructions     []ldclient.Instruction `json:"instructions,omitempty" doc:"what was attempted, for an approval request"`
+	Request          *readyRequest          `json:"request,omitempty" doc:"the call that asks for the approval, to be made once the user agrees"`
+	Instructions     []ldclient.Instruction `json:"instructions,omitempty" doc:"what was attempted, where no tool makes a request of it"`
 	URL              string                 `json:"url,omitempty" doc:"LaunchDarkly's own page"`
 }
 
@@ -68,14 +72,22 @@ func carryOut[View any](ctx context.Context, c *call, makePlan func() (*plan[Vie
 			reply.Notes = append(reply.Notes, p.Nothing+"; nothing was changed")
 			return reply, nil
 		}
-		how := manner{Comment: attribution(ctx, c.given.Comment), DryRun: c.given.DryRun}
+		how := manner{Comment: attribution(ctx, p.About+c.given.Comment), DryRun: c.given.DryRun}
 		apply := ctx
 		if how.DryRun {
 			apply = ldclient.WithoutWrites(ctx)
 		} else if err := c.srv.guard.check(ctx, c, p.intent); err != nil {
+			if needs, ok := errors.AsType[*review](err); ok {
+				return approvalReply(c, reply, p, needs), nil
+			}
 			return nil, err
 		}
-		c.wrote = !how.DryRun
+		if !how.DryRun {
+			if err := c.srv.record.attempt(ctx, c); err != nil {
+				return nil, err
+			}
+			c.wrote, c.sentAs, c.sentAt = true, how.Comment, time.Now()
+		}
 		after, err := p.Apply(apply, how)
 		switch {
 		case ldclient.IsLock(err):
@@ -98,6 +110,9 @@ func carryOut[View any](ctx context.Context, c *call, makePlan func() (*plan[Vie
 			reply.Changed = false
 			reply.Notes = append(reply.Notes, "LaunchDarkly found nothing to change")
 		}
+		if reply.Changed && c.review != nil {
+			reply.Notes = append(reply.Notes, c.review.says()+", and this token did without")
+		}
 		return reply, nil
 	}
 }
@@ -109,25 +124,11 @@ func (r change[View]) lighten() (any, bool) {
 	return r, true
 }
 
-// approvalReply tells a change that the environment wants approved: it is no failure, but nothing was written.
-func approvalReply[View any](c *call, reply change[View], p *plan[View], refused error) change[View] {
-	var e *ldclient.Error
-	errors.As(refused, &e)
-	reply.RequiresApproval, reply.Instructions = true, p.Instructions
-	reply.URL = pageURL(c.ld, c.target)
-	file := "a person can request it on the page at url"
-	if c.srv.serves("create-approval-request") && len(p.Instructions) > 0 {
-		file = "call create-approval-request with these instructions" + p.AskWith + " and a description"
-	}
-	reply.Message = fmt.Sprintf("%s. Nothing was changed. To have it reviewed, %s.", strings.TrimSuffix(e.Message, "."), file)
-	return reply
-}
-
 // segmentPlan plans a semantic patch of one segment.
 func segmentPlan[View any](ld *ldclient.Client, at ldclient.Target, s *ldclient.Segment, view func(*ldclient.Segment) View, says string, do ...ldclient.Instruction) *plan[View] {
 	before := view(s)
 	return &plan[View]{
-		intent: intent{Says: says, Version: fmt.Sprintf("segment %d", s.Version), Instructions: do},
+		intent: intent{Says: says, Version: fmt.Sprintf("segment %d", s.Version), Instructions: do, Tags: s.Tags},
 		Before: &before,
 		Apply: func(ctx context.Context, how manner) (*View, error) {
 			got, err := ld.Segments.Patch(ctx, at.Project, at.Environment, at.Key, ldclient.Patch{Comment: how.Comment, Instructions: do, DryRun: how.DryRun})
@@ -148,7 +149,7 @@ func flagPlan[View any](ld *ldclient.Client, at ldclient.Target, f *ldclient.Fla
 		version = fmt.Sprintf("environment %d %s", f.Environments[at.Environment].Version, digest(f.Variations))
 	}
 	return &plan[View]{
-		intent: intent{Says: says, Version: version, Instructions: do},
+		intent: intent{Says: says, Version: version, Instructions: do, Tags: f.Tags},
 		Before: &before,
 		Apply: func(ctx context.Context, how manner) (*View, error) {
 			got, err := ld.Flags.Patch(ctx, at.Project, at.Environment, at.Key, ldclient.Patch{Comment: how.Comment, Instructions: do, DryRun: how.DryRun})

@@ -9,7 +9,7 @@ import (
 
 var projects = Toolset{
 	Name: "projects", Doc: "Find, create and change projects and environments.",
-	Default: []string{"list-projects", "get-project", "list-environments", "get-environment"},
+	Default: []string{"list-projects", "list-environments"},
 	Tools: []Tool{listProjects, getProject, createProject, updateProject, deleteProject,
 		listEnvironments, getEnvironment, createEnvironment, updateEnvironment},
 }
@@ -135,6 +135,9 @@ var createProject = create(Spec{
 			}
 		}
 		after := projectStateOf(got)
+		if how.DryRun { // those that LaunchDarkly gives every new project
+			after.Environments = []environmentRow{{Key: "test"}, {Key: "production"}}
+		}
 		for _, e := range got.Environments {
 			after.Environments = append(after.Environments, environmentRowOf(e))
 		}
@@ -145,19 +148,34 @@ var createProject = create(Spec{
 
 var updateProject = update(Spec{
 	Name: "update-project", Title: "Update a project", Action: "updateProjectName",
+	Or:  "updateTags, updateDefaultClientSideAvailability, updateIncludeInSnippetByDefault, updateProjectFlagDefaults, updateDefaultReleasePipeline",
 	Doc: "Change a project's name, tags, or which client-side SDKs see its new flags. What is not given stays as it is.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atProject
-	Name       *string         `json:"name,omitempty" doc:"New name"`
-	Tags       *[]string       `json:"tags,omitempty" doc:"All tags; [] for none"`
-	ClientSide *clientSideEdit `json:"defaultClientSideAvailability,omitempty" alias:"clientSideAvailability" doc:"Client-side SDKs that see new flags"`
+	projectEdit
 	because
 }) (*plan[projectState], error) {
-	var e edits
 	was, err := ld.Projects.Get(ctx, in.Project)
 	if err != nil {
 		return nil, err
 	}
+	p, err := projectPlan(ld, in.target(), was, in.projectEdit, in.because)
+	if err == nil && in.projectEdit == (projectEdit{}) {
+		return nil, badf("nothing to change: give name, tags or defaultClientSideAvailability")
+	}
+	return p, err
+})
+
+// projectEdit is how a project's settings shall be; nil leaves one as it is.
+type projectEdit struct {
+	Name       *string         `json:"name,omitempty" doc:"New name"`
+	Tags       *[]string       `json:"tags,omitempty" doc:"All tags; [] for none"`
+	ClientSide *clientSideEdit `json:"defaultClientSideAvailability,omitempty" alias:"clientSideAvailability" doc:"Client-side SDKs that see new flags"`
+}
+
+// projectPlan plans a change of a project's settings.
+func projectPlan(ld *ldclient.Client, at ldclient.Target, was *ldclient.Project, in projectEdit, why because) (*plan[projectState], error) {
+	var e edits
 	is := *was
 	if err := e.nameAndTags(&is.Name, in.Name, &is.Tags, in.Tags); err != nil {
 		return nil, err
@@ -166,16 +184,13 @@ var updateProject = update(Spec{
 		e.set("/defaultClientSideAvailability", is.ClientSide, "let new flags be seen by SDKs with %s instead of %s",
 			orNone(clientSideOf(is.ClientSide)), orNone(clientSideOf(was.ClientSide)))
 	}
-	if in.Name == nil && in.Tags == nil && in.ClientSide == nil {
-		return nil, badf("nothing to change: give name, tags or defaultClientSideAvailability")
-	}
 	before, then := projectStateOf(was), projectStateOf(&is)
-	p := &plan[projectState]{intent: e.intent("project "+in.Project, before, in.because), Before: &before}
+	p := &plan[projectState]{intent: e.intent("project "+at.Project, before, why), Before: &before}
 	p.Apply = func(ctx context.Context, how manner) (*projectState, error) {
 		if how.DryRun {
 			return &then, nil
 		}
-		got, err := ld.Projects.Update(ctx, in.Project, e.steps)
+		got, err := ld.Projects.Update(ctx, at.Project, e.steps)
 		if err != nil {
 			return nil, err
 		}
@@ -183,7 +198,7 @@ var updateProject = update(Spec{
 		return &after, nil
 	}
 	return p, nil
-})
+}
 
 // projectContents is what goes when a project is deleted.
 type projectContents struct {

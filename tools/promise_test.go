@@ -301,7 +301,7 @@ func TestConfirmationIsSpentOnce(t *testing.T) {
 // TestLostRace: a change that lost a race is planned anew and made once more,
 // unless it would do more, or a person confirmed what is no longer there.
 func TestLostRace(t *testing.T) {
-	lock := sandbox.Fault{Status: 409, Body: `{"code":"optimistic_locking_error","message":"changed meanwhile"}`, Match: func(r *http.Request) bool { return r.Method == http.MethodPatch }}
+	lock := sandbox.Fault{Status: 409, Body: `{"code":"optimistic_locking_error","message":"changed meanwhile"}`, Match: func(r *http.Request) bool { return r.Method == http.MethodPatch && r.URL.RawQuery == "" }}
 	for name, test := range map[string]struct {
 		tool, args string
 		writes     int

@@ -65,6 +65,7 @@ var prompts = []prompt{
 			"Call `what-changed` for the time from two hours before it began until now. Changes of segments and prerequisites reach every flag that uses them.",
 			"Pick the two or three changes that fit the symptom best in time and in whom they reach. For each call `get-audit-log-entry` and say what it changed, who did it and why.",
 			"For a context that is affected, call `evaluate-flags` for the flags in question and check that it gets what the theory says.",
+			"For each candidate call `undo-change` with the entry's id and dryRun: it shows what taking the change back would do. Where that is refused, say what stands in the way, and find the narrowest call that puts back what was there before.",
 			"Report the candidates, likeliest first, each with its evidence, what speaks against it, and the one call that would take it back. Change nothing yet.",
 			"Only after the user chose one and said yes, make that one change, with a comment that names the incident. Then read it back and ask whether the symptom is gone.",
 		},

@@ -2,10 +2,8 @@ package tools
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
@@ -22,48 +20,74 @@ const (
 	asked     outcome = "asked"   // a person was asked to confirm
 	gated     outcome = "approval"
 	failed    outcome = "error"
+	attempted outcome = "attempt" // the change is about to be sent
 )
-
-// auditLine is one line of the audit file.
-type auditLine struct {
-	Time     time.Time `json:"time"`
-	Client   string    `json:"client,omitempty"`
-	Tool     string    `json:"tool"`
-	Resource string    `json:"resource,omitempty"`
-	Outcome  outcome   `json:"outcome"`
-	Comment  string    `json:"comment,omitempty"`
-	Message  string    `json:"message,omitempty"`
-	Millis   int64     `json:"ms"`
-}
 
 // recorder writes one log line a call, and one audit line a write or refusal.
 type recorder struct {
 	log   *slog.Logger
-	mu    sync.Mutex
-	audit io.Writer
+	audit *auditTrail // nil without an audit file
 }
 
-func (r *recorder) record(ctx context.Context, c *call, o outcome, message string, size int, took time.Duration) {
-	resource := ""
-	if c.target != (ldclient.Target{}) {
-		resource = clean(c.target.String())
-	}
+// record notes how a call ended; changed says that LaunchDarkly's audit log has an entry of it.
+func (r *recorder) record(ctx context.Context, c *call, o outcome, message string, size int, took time.Duration, changed bool) {
 	level := slog.LevelInfo
 	if o == failed {
 		level = slog.LevelWarn
 	}
-	r.log.Log(ctx, level, "call", "tool", c.tool.Name, "resource", resource, "outcome", o, "bytes", size,
+	r.log.Log(ctx, level, "call", "tool", c.tool.Name, "resource", c.resource(), "outcome", o, "bytes", size,
 		"ms", took.Milliseconds(), "client", caller(ctx))
 	if r.audit == nil || !c.wrote && o != refused && o != asked && o != gated {
 		return
 	}
-	line := append(mustJSON(auditLine{time.Now().UTC(), caller(ctx), c.tool.Name, resource, o,
-		clean(c.given.Comment), message, took.Milliseconds()}), '\n')
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, err := r.audit.Write(line); err != nil {
-		r.log.Warn("the audit file could not be written", "error", err)
+	line := c.line(ctx, o)
+	line.Message, line.Millis = message, took.Milliseconds()
+	var sent *sentChange
+	if changed {
+		sent = &sentChange{at: c.target, actions: append(strings.Fields(c.tool.Or), c.tool.Action), comment: c.sentAs, after: c.sentAt, before: time.Now()}
 	}
+	r.audit.add(c.ld, line, sent) //nolint:contextcheck // the line is completed after the call
+}
+
+// attempt notes that a change is about to be sent, where none may go without a line in the audit file.
+func (r *recorder) attempt(ctx context.Context, c *call) error {
+	if r.audit == nil || !r.audit.required || c.id != "" {
+		return nil
+	}
+	id := r.audit.nextID()
+	line := c.line(ctx, attempted)
+	line.Call = id
+	if err := r.audit.write(line); err != nil {
+		return refuse("The audit file of this server cannot be written, and it makes no change without it. Nothing was changed. Tell whoever runs this server to make room for --audit-file, or to repair it.")
+	}
+	c.id = id
+	return nil
+}
+
+// resource names what a call is about, "" where it is not known.
+func (c *call) resource() string {
+	if c.target == (ldclient.Target{}) {
+		return ""
+	}
+	return clean(c.target.String())
+}
+
+// line is what the audit file says of a call.
+func (c *call) line(ctx context.Context, o outcome) auditLine {
+	return auditLine{Time: time.Now().UTC(), Call: c.id, Client: caller(ctx), Person: person(ctx), Tool: c.tool.Name,
+		Resource: c.resource(), Outcome: o, Comment: clean(c.given.Comment)}
+}
+
+type personKey struct{}
+
+// WithPerson returns a context whose calls are made for the person of this name, for the audit file.
+func WithPerson(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, personKey{}, name)
+}
+
+func person(ctx context.Context) string {
+	name, _ := ctx.Value(personKey{}).(string)
+	return clean(name)
 }
 
 // caller names the client software of a request, "" where it did not say.

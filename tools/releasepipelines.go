@@ -246,6 +246,12 @@ var startReleasePhase = update(Spec{
 			if how.DryRun {
 				after := phaseStateOf(before, i)
 				after.Status = "Started"
+				after.Audiences = slices.Clone(after.Audiences)
+				for n := range after.Audiences {
+					if a := &after.Audiences[n]; a.Status == "ReadyToStart" && !a.Approval {
+						a.Status = "Started"
+					}
+				}
 				return after, nil
 			}
 			got, err := ld.Releases.StartPhase(ctx, in.Project, in.Flag, ph.ID)

@@ -366,8 +366,10 @@ var createReleasePolicy = create(Spec{
 	return &plan[policyView]{
 		intent: intent{Says: fmt.Sprintf("create release policy %s in project %s: %s", in.Policy, in.Project, after.inWords()), Notes: policyNotes(after)},
 		Apply: func(ctx context.Context, how manner) (*policyView, error) {
-			if how.DryRun {
-				return &after, nil
+			if how.DryRun { // a new one comes last
+				all, err := ld.Releases.Policies(ctx, in.Project, true)
+				after.Rank = len(all) + 1
+				return &after, err
 			}
 			return policyDone(ld.Releases.CreatePolicy(ctx, in.Project, f))
 		},
@@ -449,6 +451,7 @@ type policyOrder struct {
 
 var orderReleasePolicies = update(Spec{
 	Name: "order-release-policies", Title: "Order release policies", Action: "updateReleasePolicyRank",
+	On:  "release-policy",
 	Doc: "Set the order of a project's release policies; the first one that applies to a flag wins.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atProject

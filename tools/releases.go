@@ -201,7 +201,8 @@ func metricsOf(in []metricInput, r *ldclient.NewRelease) (words string, notes []
 }
 
 var startGuardedRollout = update(Spec{
-	Name: "start-guarded-rollout", Title: "Start a guarded rollout", Action: "updateFallthroughWithMeasuredRollout", Additive: true,
+	Name: "start-guarded-rollout", Title: "Start a guarded rollout", Action: "updateFallthroughWithMeasuredRollout",
+	Or: "updateRulesWithMeasuredRollout", Additive: true,
 	Doc: "Roll a variation out in stages while metrics watch; a regression pauses the rollout or takes it back. " +
 		`Example: stages [{"percent":10,"hours":24},{"percent":50,"hours":24}], metrics [{"metricKey":"errors","onRegression":{"rollback":true}}].`,
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
@@ -213,7 +214,8 @@ var startGuardedRollout = update(Spec{
 })
 
 var startProgressiveRollout = update(Spec{
-	Name: "start-progressive-rollout", Title: "Start a progressive rollout", Action: "updateFallthroughWithMeasuredRollout", Additive: true,
+	Name: "start-progressive-rollout", Title: "Start a progressive rollout", Action: "updateFallthroughWithMeasuredRollout",
+	Or: "updateRulesWithMeasuredRollout", Additive: true,
 	Doc: "Roll a variation out in stages by the clock, without metrics. For a split that stays, set the rollout of the rule instead.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	newRollout
@@ -312,6 +314,7 @@ type endRollout struct {
 
 var stopGuardedRollout = update(Spec{
 	Name: "stop-guarded-rollout", Title: "Stop a guarded rollout", Action: "stopMeasuredRolloutOnFlagFallthrough",
+	Or:  "stopMeasuredRolloutOnFlagRule",
 	Doc: "Stop a flag's guarded rollout: with finalVariation everyone gets that one, otherwise the rule keeps its present split, unwatched.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	endRollout
@@ -322,6 +325,7 @@ var stopGuardedRollout = update(Spec{
 
 var stopProgressiveRollout = update(Spec{
 	Name: "stop-progressive-rollout", Title: "Stop a progressive rollout", Action: "stopMeasuredRolloutOnFlagFallthrough",
+	Or:  "stopMeasuredRolloutOnFlagRule",
 	Doc: "Stop a flag's progressive rollout: with finalVariation everyone gets that one, otherwise the rule keeps its present split.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	endRollout

@@ -2,9 +2,7 @@ package tools
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
@@ -27,22 +25,11 @@ func roleRowOf(r ldclient.Role) roleRow {
 func statementsOf(r *ldclient.Role) []string {
 	var out []string
 	for _, s := range slices.Concat(r.Policy, r.PresetStatements) {
-		if words := statement(s); !slices.Contains(out, words) {
+		if words := s.String(); !slices.Contains(out, words) {
 			out = append(out, words)
 		}
 	}
 	return out
-}
-
-// statement writes one statement of a policy on one line, such as "deny update* on proj/*:env/production:flag/*".
-func statement(s ldclient.Statement) string {
-	list := func(these, not []string) string {
-		if len(these) == 0 && len(not) > 0 {
-			return "all but " + strings.Join(not, ", ")
-		}
-		return strings.Join(these, ", ")
-	}
-	return fmt.Sprintf("%s %s on %s", s.Effect, list(s.Actions, s.NotActions), list(s.Resources, s.NotResources))
 }
 
 var listRoles = read(Spec{

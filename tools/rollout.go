@@ -305,6 +305,7 @@ func eventsStateIn(environment string) func(*ldclient.Flag) eventsState {
 
 var updateTrackEvents = update(Spec{
 	Name: "update-track-events", Title: "Change event tracking", Action: "updateTrackEvents",
+	Or:  "updateFlagFallthroughTrackEvents, updateRules",
 	Doc: "Set whether SDKs send a full event for each evaluation of a flag in one environment, always or where the default rule served. For one rule use update-targeting-rules.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlagEnvironment

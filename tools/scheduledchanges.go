@@ -180,7 +180,7 @@ var createScheduledChange = create(Spec{
 	}
 	p := &plan[scheduleView]{intent: intent{
 		Version: fmt.Sprintf("environment %d %s at %d", c.Version, digest(f.Variations), at), Instructions: do,
-		AskWith: fmt.Sprintf(" and executionDate %q", at), Says: fmt.Sprintf("change flag %s in %s of project %s at %s: %s", in.Flag, in.Environment, in.Project, at, together(do, would)),
+		AskWith: map[string]any{"executionDate": at.String()}, Tags: f.Tags, Says: fmt.Sprintf("change flag %s in %s of project %s at %s: %s", in.Flag, in.Environment, in.Project, at, together(do, would)),
 	}}
 	all, err := ld.Scheduled.List(ctx, in.target())
 	if err != nil {

@@ -88,6 +88,9 @@ func fieldsOf(t reflect.Type) []field {
 func publish(s *jsonschema.Schema, fields []field) *jsonschema.Schema {
 	for _, f := range fields {
 		p, _ := s.Properties.Get(f.name)
+		if p != nil && p.Type == "integer" {
+			p.Minimum, p.Maximum = "", "" // what of them matters to a caller is in the description
+		}
 		for p != nil && p.Items != nil {
 			p = p.Items
 		}

@@ -168,6 +168,7 @@ func (e *segmentSettingsEdit) add(i segmentSetting) error {
 
 var updateSegmentSettings = update(Spec{
 	Name: "update-segment-settings", Title: "Change a segment's settings", Action: "updateName",
+	Or:  "updateDescription, updateTags",
 	Doc: "Change a segment's name, description or tags in one environment. All instructions are carried out, or none.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atSegment

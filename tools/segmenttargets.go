@@ -196,6 +196,7 @@ const maxTargets = 30_000
 
 var updateSegmentTargets = update(Spec{
 	Name: "update-segment-targets", Title: "Change a segment's targets", Action: "updateIncluded",
+	Or: "updateExcluded",
 	Doc: "Add or remove the context keys that a segment of one environment includes or excludes whatever its rules say, for ordinary and big segments. " +
 		`Example: [{"kind":"addIncludedTargets","contextKind":"user","values":["user-1"]}]. More than 1,500 keys go in several requests, one after the other.`,
 }, func(ctx context.Context, ld *ldclient.Client, in struct {

@@ -41,6 +41,7 @@ type Options struct {
 	Timeout       time.Duration // of one call of a tool; default 30 s
 	Log           *slog.Logger  // default none
 	Audit         io.Writer     // gets one JSON line for each write and each refusal; nil for none
+	AuditRequired bool          // refuse a change of which Audit does not take a line first
 	Key           []byte        // seals confirmations; default random
 }
 
@@ -49,6 +50,7 @@ type Server struct {
 	opts   Options
 	guard  guard
 	record recorder
+	may    permissions
 	mcp    *server.MCPServer
 	tools  []*served // the whole catalogue, in its order
 }
@@ -90,8 +92,15 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: o, record: recorder{log: o.Log, audit: o.Audit}}
-	s.guard = guard{opts: &s.opts, seal: sealer{key: o.Key, now: time.Now}}
+	if o.AuditRequired && o.Audit == nil {
+		return nil, errors.New("changes shall be refused without an audit file, and there is none")
+	}
+	s := &Server{opts: o, record: recorder{log: o.Log}}
+	if o.Audit != nil {
+		s.record.audit = newAuditTrail(o.Audit, o.AuditRequired, o.Log)
+	}
+	s.may.asked = make(chan struct{}, 1)
+	s.guard = guard{opts: &s.opts, seal: sealer{key: o.Key, now: time.Now}, bypass: s.mayBypassApproval}
 	hooks := &server.Hooks{}
 	hooks.AddAfterListTools(func(_ context.Context, _ any, _ *mcp.ListToolsRequest, got *mcp.ListToolsResult) {
 		got.Tools = slices.DeleteFunc(slices.Clone(got.Tools), func(t mcp.Tool) bool { return !s.serves(t.Name) })
@@ -186,12 +195,20 @@ func (t *served) mcp(name string, withOutput bool) mcp.Tool {
 	return tool
 }
 
+// Close waits until the audit file has its last lines, which takes a few seconds at most.
+func (s *Server) Close() error {
+	if s.record.audit != nil {
+		s.record.audit.close()
+	}
+	return nil
+}
+
 // MCP returns the protocol server, for a transport to serve.
 func (s *Server) MCP() *server.MCPServer { return s.mcp }
 
 // serves reports whether a tool of this name is listed.
 func (s *Server) serves(name string) bool {
-	return slices.ContainsFunc(s.tools, func(t *served) bool { return t.Name == name && t.hidden == "" && !t.unlisted })
+	return slices.ContainsFunc(s.tools, func(t *served) bool { return t.Name == name && !t.unlisted && s.whyHidden(t) == "" })
 }
 
 // handler is the doorway of every call: limits, the tool's own run, reply and record.
@@ -209,7 +226,7 @@ func (s *Server) handler(t *served) server.ToolHandlerFunc {
 		var q question
 		switch {
 		case errors.As(err, &q):
-			s.record.record(ctx, c, asked, q.text, 0, time.Since(start))
+			s.record.record(ctx, c, asked, q.text, 0, time.Since(start), false)
 			return q.ask(), nil
 		case err != nil:
 			o := failed
@@ -217,19 +234,23 @@ func (s *Server) handler(t *served) server.ToolHandlerFunc {
 				o = refused
 			}
 			message := explain(ctx, c, err)
-			s.record.record(ctx, c, o, message, len(message), time.Since(start))
+			s.record.record(ctx, c, o, message, len(message), time.Since(start), false)
 			return mcp.NewToolResultError(message), nil
 		}
-		o := succeeded
-		if a, ok := out.(interface{ approvalRequired() bool }); ok && a.approvalRequired() {
-			o = gated
+		o, changed := succeeded, false
+		if r, ok := out.(interface{ came() (gated, changed bool) }); ok {
+			var blocked bool
+			if blocked, changed = r.came(); blocked {
+				o = gated
+			}
 		}
-		s.record.record(ctx, c, o, "", len(text), time.Since(start))
+		s.record.record(ctx, c, o, "", len(text), time.Since(start), changed)
 		return result(text, s.opts.OutputSchemas), nil
 	}
 }
 
-func (c change[View]) approvalRequired() bool { return c.RequiresApproval }
+// came says what came of a change.
+func (r change[View]) came() (gated, changed bool) { return r.RequiresApproval, r.Changed }
 
 // runSafely runs a tool and turns a panic into an error, so that one bad reply does not end the server.
 func (s *Server) runSafely(ctx context.Context, c *call) (out any, err error) {
@@ -239,8 +260,11 @@ func (s *Server) runSafely(ctx context.Context, c *call) (out any, err error) {
 			err = errors.New("an internal error stopped the call; please report it with the server's log")
 		}
 	}()
-	if c.tool.hidden != "" {
-		return nil, refuse("%s is not available: %s.", c.tool.Name, c.tool.hidden)
+	if why := s.whyHidden(c.tool); why != "" {
+		if c.tool.hidden == "" {
+			s.may.again()
+		}
+		return nil, refuse("%s is not available: %s.", c.tool.Name, why)
 	}
 	return c.tool.run(ctx, c)
 }
@@ -272,7 +296,7 @@ func (s *Server) Tools() []Info {
 			continue
 		}
 		out = append(out, Info{Name: t.Name, Title: t.Title, Toolset: t.set, Effect: t.Effect, Action: t.Action,
-			Description: t.Doc, Aliases: t.Aliases, Hidden: t.hidden, InputSchema: t.published()})
+			Description: t.Doc, Aliases: t.Aliases, Hidden: s.whyHidden(t), InputSchema: t.published()})
 	}
 	return out
 }

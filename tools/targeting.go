@@ -104,7 +104,8 @@ func rulesDiffer(before, after *rulesState) {
 }
 
 var updateTargetingRules = update(Spec{
-	Name: "update-targeting-rules", Title: "Change targeting rules", Action: "updateRules", Additive: true,
+	Name: "update-targeting-rules", Title: "Change targeting rules", Action: "updateRules",
+	Or: "updateFlagRuleDescription, updateTrackEvents", Additive: true,
 	Doc: "Add, remove, edit or reorder a flag's targeting rules in one environment. All instructions are carried out, or none. " +
 		`Example: [{"kind":"addRule","clauses":[{"op":"segmentMatch","values":["beta-testers"]}],"variation":"true"}]. Take rule and clause ids from get-flag.`,
 }, func(ctx context.Context, ld *ldclient.Client, in struct {

@@ -186,18 +186,22 @@ func TestCopyHoldsItsVersions(t *testing.T) {
 	if err := r.RequireApproval("shop", "test", "flag"); err != nil {
 		t.Fatal(err)
 	}
-	got := r.inTest(`copy-flag-config ` + args)
+	got := r.inTest(`copy-flag-config ` + strings.TrimSuffix(args, "}") + `,"excludedActions":["updateFlagConfigMigrationSettings"],"confirm":"test"}`)
 	for _, want := range []string{`"requiresApproval":true`, `"kind":"replaceRules"`, `"kind":"replacePrerequisites"`, `"kind":"updateFallthroughVariationOrRollout"`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in %s", want, got)
 		}
 	}
-	var asked struct{ Instructions []ldclient.Instruction }
+	var asked struct {
+		Request struct {
+			Arguments struct{ Instructions []ldclient.Instruction }
+		}
+	}
 	if err := json.Unmarshal([]byte(got), &asked); err != nil {
 		t.Fatal(err)
 	}
 	other := start(t)
-	patchDirectly(t, other, "test", "new-checkout", asked.Instructions...)
+	patchDirectly(t, other, "test", "new-checkout", asked.Request.Arguments.Instructions...)
 	if got := other.inTest(`copy-flag-config ` + args); !strings.Contains(got, "what it has in production already") {
 		t.Error(got)
 	}

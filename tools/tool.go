@@ -6,6 +6,7 @@ package tools
 import (
 	"context"
 	"reflect"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -29,7 +30,11 @@ type Spec struct {
 	Name   string // LaunchDarkly's own name for it, in kebab-case
 	Title  string // shown to people
 	Doc    string // shown to models
-	Action string // LaunchDarkly role action that it needs, "" when any reader may use it
+	Action string // LaunchDarkly role action that it needs, one of several at least; "" when any reader may use it
+	// Or names more actions, each of which is enough for part of what it does.
+	Or string
+	// On names the kinds of resources that its actions are on, where its arguments do not tell.
+	On string
 	// Aliases are names that older servers gave this tool. They can be called but are not listed.
 	Aliases []string
 	// StandsFor names the tools that do what this one does. It is not listed and
@@ -49,6 +54,7 @@ type Tool struct {
 	Effect  Effect
 	in, out reflect.Type
 	run     func(context.Context, *call) (any, error)
+	plan    func(context.Context, *call) (intent, error) // what run would do, nothing of it done; nil for a reader
 }
 
 // A reader is the code of a tool that changes nothing. It sees typed arguments and returns a typed reply.
@@ -68,6 +74,11 @@ type targeted interface {
 // The four ways to make a tool. The word chosen is the tool's Effect.
 
 func read[In, Out any](s Spec, h reader[In, Out]) Tool {
+	return readCall(s, func(ctx context.Context, c *call, in In) (Out, error) { return h(ctx, c.ld, in) })
+}
+
+// readCall is read for a tool that works with other tools of its server.
+func readCall[In, Out any](s Spec, h func(context.Context, *call, In) (Out, error)) Tool {
 	return Tool{Spec: s, Effect: Read, in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](),
 		run: func(ctx context.Context, c *call) (any, error) {
 			var in In
@@ -77,7 +88,7 @@ func read[In, Out any](s Spec, h reader[In, Out]) Tool {
 			if t, ok := any(in).(interface{ target() ldclient.Target }); ok {
 				c.target = t.target()
 			}
-			return h(ldclient.WithoutWrites(ctx), c.ld, in)
+			return h(ldclient.WithoutWrites(ctx), c, in)
 		}}
 }
 
@@ -86,27 +97,49 @@ func update[In targeted, View any](s Spec, h writer[In, View]) Tool { return wri
 func remove[In targeted, View any](s Spec, h writer[In, View]) Tool { return write(Delete, s, h) }
 
 func write[In targeted, View any](e Effect, s Spec, h writer[In, View]) Tool {
+	// begin reads the arguments and returns what makes the plan.
+	begin := func(ctx context.Context, c *call) (func() (*plan[View], error), error) {
+		var in In
+		if err := c.bind(&in); err != nil {
+			return nil, err
+		}
+		c.target, c.given = in.target(), in.given()
+		_, later := any(in).(interface{ knownLater() })
+		if err := c.ld.Scope().Check(c.target, !later); err != nil {
+			return nil, err
+		}
+		return func() (*plan[View], error) {
+			p, err := h(ldclient.WithoutWrites(ctx), c.ld, in)
+			if err == nil {
+				c.does = p.Instructions
+			}
+			if err == nil && later {
+				err = c.aimed(p.intent)
+			}
+			return p, err
+		}, nil
+	}
 	return Tool{Spec: s, Effect: e, in: reflect.TypeFor[In](), out: reflect.TypeFor[change[View]](),
 		run: func(ctx context.Context, c *call) (any, error) {
 			if err := c.srv.guard.mayWrite(c); err != nil {
 				return nil, err
 			}
-			var in In
-			if err := c.bind(&in); err != nil {
+			makePlan, err := begin(ctx, c)
+			if err != nil {
 				return nil, err
 			}
-			c.target, c.given = in.target(), in.given()
-			_, later := any(in).(interface{ knownLater() })
-			if err := c.ld.Scope().Check(c.target, !later); err != nil {
-				return nil, err
+			return carryOut(ctx, c, makePlan)
+		},
+		plan: func(ctx context.Context, c *call) (intent, error) {
+			makePlan, err := begin(ctx, c)
+			if err != nil {
+				return intent{}, err
 			}
-			return carryOut(ctx, c, func() (*plan[View], error) {
-				p, err := h(ldclient.WithoutWrites(ctx), c.ld, in)
-				if err == nil && later {
-					err = c.aimed(p.intent)
-				}
-				return p, err
-			})
+			p, err := makePlan()
+			if err != nil {
+				return intent{}, err
+			}
+			return p.intent, nil
 		}}
 }
 
@@ -119,9 +152,15 @@ type call struct {
 	args   map[string]any // as validated
 	target ldclient.Target
 	given  because
+	does   []ldclient.Instruction // as planned
 
 	confirmed bool // the change had to be confirmed, and was
 	wrote     bool // the request that changes something was sent
+
+	id     string    // of its lines in the audit file, where it has two
+	sentAt time.Time // when the request that changes something was about to be sent
+	sentAs string    // its comment for LaunchDarkly's audit log
+	review *review   // the approval that the change needs, nil where none is known of
 }
 
 // hints are the four MCP annotations, each always set: assistants that run

@@ -103,6 +103,7 @@ const maxSegments = 5
 
 var whatChanged = read(Spec{
 	Name: "what-changed", Title: "What changed",
+	On:  "acct", // what is not part of the project itself may be shown without it
 	Doc: "Tell everything that changed in an environment in the last 24 hours or another window, by flag and segment, widest reach first. Ask it first in an incident.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inEnvironment

@@ -75,6 +75,9 @@ func (x *examination) run(ctx context.Context) {
 	if x.checkHost(ctx) && !x.failed("token") && x.checkIdentity(ctx) {
 		x.checkRate()
 		x.checkDefaults(ctx)
+		x.checkTools()
+		x.checkPermissions(ctx)
+		return
 	}
 	x.checkTools()
 }
@@ -278,6 +281,34 @@ func (x *examination) checkTools() {
 		return
 	}
 	x.ok("tools", "%s", says)
+}
+
+// checkPermissions looks which of the tools the token can never use.
+func (x *examination) checkPermissions(ctx context.Context) {
+	s, err := x.newServer(x.client)
+	if err != nil {
+		return // checkTools tells
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	found, err := s.Permissions(ctx)
+	if err != nil {
+		x.warn("permissions", "what the token may do could not be read: %s. LaunchDarkly decides at each call", sentence(err))
+		return
+	}
+	says := "no tool is known to be useless with this token"
+	if n := len(found.Never); n > 0 {
+		names := strings.Join(found.Never[:min(n, 10)], ", ")
+		if n > 10 {
+			names += " and more"
+		}
+		says = fmt.Sprintf("the token can never use %d of the tools, which are not listed: %s", n, names)
+	}
+	if len(found.Unread) > 0 {
+		x.warn("permissions", "%s; not read, so LaunchDarkly decides: %s", says, strings.Join(found.Unread, ", "))
+		return
+	}
+	x.ok("permissions", "%s", says)
 }
 
 func sentence(err error) string { return strings.TrimRight(err.Error(), ".") }

@@ -38,6 +38,10 @@ func TestDoctorFinds(t *testing.T) {
 		{"unknown token", at(0), realToken, nil, "identity", broken, "--region"},
 		{"reader", at(0), sandbox.ReaderToken, nil, "role", warning, "refuse every change"},
 		{"reader that only reads", at(0), sandbox.ReaderToken, []string{"--read-only"}, "role", fine, "reader"},
+		{"useless tools", at(0), sandbox.ReaderToken, nil, "permissions", fine, "can never use "},
+		{"no useless tools", at(0), sandbox.WriterToken, nil, "permissions", fine, "no tool is known"},
+		{"roles that cannot be read", unreadable{at(0), "/tokens/"}, sandbox.ReaderToken, nil, "permissions", warning, "not read, so LaunchDarkly decides: the token's role"},
+		{"useless tools that are not served", at(0), sandbox.ReaderToken, []string{"--read-only"}, "permissions", fine, "no tool is known"},
 		{"clock behind", at(5 * time.Minute), sandbox.WriterToken, nil, "clock", warning, "behind"},
 		{"clock ahead", at(-day), sandbox.WriterToken, nil, "clock", warning, "ahead of"},
 		{"log-in page", page, sandbox.WriterToken, nil, "host", broken, "--base-url"},
@@ -76,4 +80,18 @@ func TestDoctorFinds(t *testing.T) {
 			t.Errorf("no check of the %s: %+v", c.check, report.Checks)
 		})
 	}
+}
+
+// unreadable is an account that does not show a part of it.
+type unreadable struct {
+	*sandbox.Account
+	part string
+}
+
+func (u unreadable) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(r.URL.Path, u.part) {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
+	u.Account.ServeHTTP(w, r)
 }

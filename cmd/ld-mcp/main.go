@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"golang.org/x/term"
@@ -55,8 +56,9 @@ func newApp(getenv func(string) string, stdin io.Reader, stdout, stderr io.Write
 	return &app{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, isTerminal: isTerminal, secrets: new(secrets)}
 }
 
+// close closes the latest first.
 func (a *app) close() {
-	for _, c := range a.closers {
+	for _, c := range slices.Backward(a.closers) {
 		c.Close()
 	}
 }

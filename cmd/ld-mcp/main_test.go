@@ -140,7 +140,7 @@ func TestEveryOptionHasAVariable(t *testing.T) {
 	t.Parallel()
 	values := map[string]string{
 		"region": "eu", "base-url": "https://proxy.example", "project": "shop", "environment": "test", "sandbox": "1", "sandbox-flags": "7",
-		"read-only": "true", "allow-projects": "shop, mob*", "allow-environments": "test,staging", "protect": "live-*", "confirm": "ask", "audit-file": "audit.jsonl", "allow-review": "true",
+		"read-only": "true", "allow-projects": "shop, mob*", "allow-environments": "test,staging", "protect": "live-*", "confirm": "ask", "audit-file": "audit.jsonl", "audit-required": "true", "allow-review": "true",
 		"toolsets": "flags,audit", "tools": "whoami", "exclude-tools": "toggle-*", "max-reply-bytes": "5000", "output-schemas": "yes", "timeout": "45s",
 		"http": "127.0.0.1:8080", "log-level": "debug", "log-format": "text",
 	}

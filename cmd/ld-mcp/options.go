@@ -23,6 +23,7 @@ type options struct {
 	Confirm           string   `group:"Safety" enum:"auto,ask,never" default:"auto" placeholder:"HOW" help:"How changes of protected environments and deletions are confirmed: auto asks the person where the client can and else wants the call again with confirm, ask refuses where the client cannot ask, never lets them pass."`
 	AllowReview       bool     `group:"Safety" help:"Serve review-approval-request, which approves or declines other people's requests. Leave it to people unless you are sure."`
 	AuditFile         string   `group:"Safety" placeholder:"FILE" help:"Append one JSON line to this file for each change and each refusal."`
+	AuditRequired     bool     `group:"Safety" help:"Refuse every change that the audit file does not take a line of first; goes with --audit-file."`
 
 	Toolsets      []string      `group:"Tools" placeholder:"NAME" help:"Toolsets to serve: default, all, or names that the tools command shows; default if not given."`
 	Tools         []string      `group:"Tools" placeholder:"NAME" help:"Tools to serve, as names or globs: on top of --toolsets, or these alone when --toolsets is not given."`
@@ -74,6 +75,8 @@ func (o *options) check() error {
 		return usagef("--max-reply-bytes must be at least 1000, got %d", o.MaxReplyBytes)
 	case o.Timeout < time.Second || o.Timeout > 10*time.Minute:
 		return usagef("--timeout must be between 1s and 10m, got %s", o.Timeout)
+	case o.AuditRequired && o.AuditFile == "":
+		return usagef("--audit-required refuses changes that are not in the audit file, and there is none; name one with --audit-file")
 	case o.SandboxFlags < 0:
 		return usagef("--sandbox-flags must not be negative, got %d", o.SandboxFlags)
 	}

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/url"
-	"os"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
 	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
@@ -59,17 +57,18 @@ func (a *app) newServer(client *ldclient.Client) (*tools.Server, error) {
 		MaxReplyBytes: a.MaxReplyBytes, OutputSchemas: a.OutputSchemas, AllowReview: a.AllowReview, Timeout: a.Timeout, Log: a.log,
 	}
 	if a.AuditFile != "" {
-		f, err := os.OpenFile(a.AuditFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		f, err := openAuditFile(a.AuditFile, a.secrets)
 		if err != nil {
-			return nil, fmt.Errorf("the audit file cannot be opened: %w. Check --audit-file", err)
+			return nil, err
 		}
 		a.closers = append(a.closers, f)
-		o.Audit = f
+		o.Audit, o.AuditRequired = f, a.AuditRequired
 	}
 	s, err := tools.New(o)
 	if err != nil {
 		return nil, usageError{err}
 	}
+	a.closers = append(a.closers, s)
 	return s, nil
 }
 
@@ -100,6 +99,9 @@ func (serveCmd) Run(ctx context.Context, a *app) error {
 	}
 	a.log.Info("serving", "version", currentVersion().Version, "transport", transport, "launchdarkly", account, "tools", served,
 		"readOnly", a.ReadOnly, "projects", scopeText(a.AllowProjects), "environments", scopeText(a.AllowEnvironments))
+	learning, stop := context.WithCancel(ctx)
+	defer stop()
+	s.Learn(learning)
 	if a.HTTP != "" {
 		return a.serveMCP(ctx, s)
 	}

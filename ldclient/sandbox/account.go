@@ -35,13 +35,23 @@ type Options struct {
 
 // Account is one account's whole state. It is safe for concurrent use.
 type Account struct {
-	mu       sync.Mutex
-	now      func() time.Time
-	last     int64  // the latest change's time in epoch ms, so that no two changes share one
-	past     int64  // above zero while history is written: the time that changes get
-	actor    *token // who makes the changes that come from no request
+	mu     sync.Mutex
+	now    func() time.Time
+	past   int64  // above zero while history is written: the time that changes get
+	actor  *token // who makes the changes that come from no request
+	routed []*route
+	state
+
+	faults []Fault
+	log    []Request
+	count  uint64 // requests ever seen
+	rate   rateWindow
+}
+
+// state is what requests change.
+type state struct {
+	last     int64 // the latest change's time in epoch ms, so that no two changes share one
 	ids      uint64
-	routed   []*route
 	projects []*project
 	members  []*member
 	teams    []*team
@@ -52,11 +62,6 @@ type Account struct {
 	audit    []*auditEntry // oldest first
 	pending
 	expiring []*expiringTarget
-
-	faults []Fault
-	log    []Request
-	count  uint64 // requests ever seen
-	rate   rateWindow
 }
 
 // Request is one request that the account has seen.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
 )
 
 // pending is what waits for a person, a time or a call from outside.
@@ -13,6 +15,16 @@ type pending struct {
 	requests  []*approvalRequest
 	scheduled []*scheduledChange
 	triggers  []*trigger
+
+	bypassing []string // tokens that need no approvals
+	bypasses  bool     // whether the request that is being answered carries one
+}
+
+// BypassApprovals lets a token change what takes an approval without one.
+func (a *Account) BypassApprovals(token string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.bypassing = append(a.bypassing, token)
 }
 
 // approvalRequest is a change that people review before somebody applies it.
@@ -89,22 +101,22 @@ func (t reviewable) settings() approvalSettings {
 // reviewable finds what a resource specifier names.
 func (a *Account) reviewable(spec string) (reviewable, *apiError) {
 	var t reviewable
-	parsed, err := parseSpecifier(spec)
+	resource, err := policy.ParseResource(spec)
 	if err != nil {
 		return t, invalid("invalid resourceId '%s'", spec)
 	}
-	kind := parsed.kind()
-	if kind != "proj:env:flag" && kind != "proj:env:segment" {
+	kind := resource.Kind()
+	if kind != "flag" && kind != "segment" || resource.Name("env") == "" {
 		return t, invalid("invalid resourceId '%s': expected a flag or a segment in an environment", spec)
 	}
-	if t.p = a.findProject(parsed.parts[0].name); t.p == nil {
+	if t.p = a.findProject(resource.Name("proj")); t.p == nil {
 		return t, invalid("unknown project in resourceId '%s'", spec)
 	}
-	if t.e = t.p.env(parsed.parts[1].name); t.e == nil {
+	if t.e = t.p.env(resource.Name("env")); t.e == nil {
 		return t, invalid("unknown environment in resourceId '%s'", spec)
 	}
-	key := parsed.parts[2].name
-	if kind == "proj:env:flag" {
+	key := resource.Name(kind)
+	if kind == "flag" {
 		t.f = t.p.flag(key)
 	} else {
 		t.s = t.e.segment(key)

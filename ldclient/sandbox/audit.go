@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
 )
 
 const (
@@ -239,17 +241,14 @@ func (a *Account) listAudit(w http.ResponseWriter, r *http.Request) {
 		badRequest(w, err)
 		return
 	}
-	spec := specifier{everything: true}
+	var spec policy.Specifier // names everything
 	if s := r.URL.Query().Get("spec"); s != "" {
-		if spec, err = parseSpecifier(s); err != nil {
+		if spec, err = policy.ParseSpecifier(s); err != nil {
 			badRequest(w, err)
 			return
 		}
 	}
-	q.send(w, r, q.find(a, func(x access) bool {
-		resource, err := parseSpecifier(x.Resource)
-		return err == nil && spec.matches(a, resource)
-	}))
+	q.send(w, r, q.find(a, func(x access) bool { return a.names(spec, x.Resource) }))
 }
 
 func (a *Account) searchAudit(w http.ResponseWriter, r *http.Request) {
@@ -268,19 +267,16 @@ func (a *Account) searchAudit(w http.ResponseWriter, r *http.Request) {
 
 // readStatements reads the policy in the body; none allows everything.
 func (a *Account) readStatements(r *http.Request) (func(access) bool, error) {
-	var p policy
+	var p query
 	if r.ContentLength != 0 {
 		if err := decodeBody(r, &p); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.parse(); err != nil {
+	if err := p.check(); err != nil {
 		return nil, err
 	}
-	return func(x access) bool {
-		resource, err := parseSpecifier(x.Resource)
-		return err == nil && (len(p) == 0 || p.allows(a, x.Action, resource))
-	}, nil
+	return func(x access) bool { return p.wants(a, x) }, nil
 }
 
 func (a *Account) countAudit(w http.ResponseWriter, r *http.Request) {

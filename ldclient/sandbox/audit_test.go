@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
 )
 
 type auditListing struct {
@@ -267,20 +269,16 @@ func TestSpecifiers(t *testing.T) {
 		{"acct", "acct", true},
 	}
 	for _, test := range tests {
-		p, err := parseSpecifier(test.pattern)
+		p, err := policy.ParseSpecifier(test.pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := parseSpecifier(test.resource)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := p.matches(a, r); got != test.want {
+		if got := a.names(p, test.resource); got != test.want {
 			t.Errorf("%s matches %s: %v", test.pattern, test.resource, got)
 		}
 	}
 	for _, bad := range []string{"", "flag", "proj/", "proj/x:", "proj/KEY:*", "acct/x"} {
-		if _, err := parseSpecifier(bad); err == nil {
+		if _, err := policy.ParseSpecifier(bad); err == nil {
 			t.Errorf("%q is taken for a specifier", bad)
 		}
 	}

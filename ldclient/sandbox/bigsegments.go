@@ -58,7 +58,7 @@ func (a *Account) updateBigSegment(w http.ResponseWriter, r *http.Request) {
 			actions = append(actions, side.action)
 		}
 	}
-	err := segmentApproval(e, s, actions)
+	err := a.segmentApproval(e, s, actions)
 	if err == nil {
 		err = a.finishSegment(s, next)
 	}
@@ -114,7 +114,7 @@ func (a *Account) importBigSegment(w http.ResponseWriter, r *http.Request) {
 	next := s.clone()
 	next.Imports = append(next.Imports, up)
 	if r.FormValue("waitOnApprovals") != "true" {
-		err := segmentApproval(e, s, []string{"updateIncluded"})
+		err := a.segmentApproval(e, s, []string{"updateIncluded"})
 		if err == nil {
 			edit := segmentEdit{a: a, s: next}
 			err = edit.process(up)

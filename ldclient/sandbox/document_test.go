@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
 	"github.com/ld-mcp/ld-mcp/ldclient/sandbox/contract"
 )
 
@@ -56,7 +57,8 @@ func samples(a *Account) map[string][]string {
 		"project": {"shop"}, "environment": {"production"}, "segment": {"beta-testers", "employees", "vip"},
 		"flag": {"new-checkout", "max-items", "banner-config", "old-checkout", "mobile-banner", "review-summary", "live-chat"},
 		"kind": {"user"}, "key": {"user-1002"}, "attribute": {"email", "orders", "%2Faddress%2Fcity", "groups"}, "context": {"user-1003"},
-		"member": {a.members[1].ID}, "team": {"platform"}, "role": {"mobile-developer", a.roles[0].ID}, "token": {a.tokens[0].ID},
+		"member": {a.members[1].ID, a.members[len(a.members)-1].ID}, "team": {"platform", a.teams[len(a.teams)-1].Key},
+		"role": {"mobile-developer", a.roles[0].ID}, "token": {a.tokens[0].ID, a.tokens[len(a.tokens)-1].ID, a.tokens[len(a.tokens)-2].ID},
 		"repo": {"shop-web"}, "policy": {"checkout-guarded", "web-progressive"}, "pipeline": {"standard"},
 		"entry":   {a.audit[0].ID, a.audit[len(a.audit)/2].ID, a.audit[len(a.audit)-1].ID},
 		"request": {a.requests[0].ID}, "change": {a.scheduled[0].ID}, "trigger": {a.triggers[0].ID},
@@ -78,7 +80,9 @@ var queries = map[string][]string{
 	"/projects/{project}/release-policies":  {"excludeDefault=true"},
 	"/members":                              {"filter=role:reader|admin&sort=lastSeen"},
 	"/teams":                                {"expand=members,roles,maintainers,roleAttributes,projects"},
-	"/teams/{team}":                         {"expand=members,roles,maintainers"},
+	"/members/me":                           {"expand=roleAttributes"},
+	"/members/{member}":                     {"expand=roleAttributes"},
+	"/teams/{team}":                         {"expand=members,roles,maintainers", "expand=roleAttributes"},
 	"/tokens":                               {"showAll=true"},
 	"/code-refs/repositories":               {"withBranches=1", "withReferencesForDefaultBranch=1&projKey=shop&flagKey=new-checkout"},
 	"/code-refs/statistics/{project}":       {"flagKey=new-checkout"},
@@ -94,6 +98,16 @@ var searches = map[string][]any{
 	"/projects/{project}/environments/{environment}/contexts/search":   {map[string]any{"filter": "kind equals device", "limit": 3}},
 	"/projects/{project}/environments/{environment}/flags/evaluate":    {map[string]any{"kind": "user", "key": "user-1002"}},
 	"/projects/{project}/environments/{environment}/segments/evaluate": {map[string]any{"kind": "user", "key": "user-1002"}},
+}
+
+// addPolicies adds tokens, a member, a team and roles with all that they can have.
+func addPolicies(a *Account) {
+	statements := []policy.Statement{{Effect: "allow", Actions: []string{"updateOn"}, NotResources: []string{"proj/*:env/production:flag/*"}}}
+	role := []RoleOptions{{Key: "own-role", Policy: statements}}
+	a.AddToken(TokenOptions{Name: "inline", InlineRole: statements})
+	a.AddToken(TokenOptions{Name: "roles", Roles: role, Owner: &OwnerOptions{Role: "reader", Roles: role, TeamRoles: role,
+		Attributes: policy.Attributes{"project": {"shop"}}, TeamAttributes: policy.Attributes{"project": {"shop", "mobile"}},
+		Grants: []Grant{{Resource: "team/growth", ActionSet: "maintainTeam"}, {Resource: "team/platform", Actions: []string{"updateTeamName"}}}}})
 }
 
 // ofWaiting names the flag that has what a route leads to.
@@ -123,6 +137,7 @@ func fill(pattern string, samples map[string][]string) []string {
 func TestAnswersFollowTheDocument(t *testing.T) {
 	t.Parallel()
 	a, _ := newTestAccount(Options{})
+	addPolicies(a)
 	known := samples(a)
 	seen := map[string]bool{}
 	for _, rt := range slices.Clone(a.routed) {

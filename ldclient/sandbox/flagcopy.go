@@ -99,7 +99,7 @@ func (a *Account) copyConfig(p *project, f *flag, in copyPost, approved bool) (*
 		}
 	}
 	a.completeFlag(g)
-	if err := flagApproval(p.env(in.Target.Key), f, configActions(old, to)); err != nil && !approved {
+	if err := a.flagApproval(p.env(in.Target.Key), f, configActions(old, to)); err != nil && !approved {
 		return nil, err
 	}
 	return g, a.finishFlag(p, f, g)

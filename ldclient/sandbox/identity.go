@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
 )
 
 func (a *Account) identityRoutes() {
@@ -87,15 +89,15 @@ func (m *member) summary() memberSummary {
 
 type memberRep struct {
 	memberSummary
-	PendingInvite    bool           `json:"_pendingInvite"`
-	Verified         bool           `json:"_verified"`
-	CustomRoles      []string       `json:"customRoles"`
-	MFA              string         `json:"mfa"`
-	LastSeen         int64          `json:"_lastSeen"`
-	Teams            []memberTeam   `json:"teams"`
-	CreationDate     int64          `json:"creationDate"`
-	PermissionGrants []struct{}     `json:"permissionGrants"`
-	RoleAttributes   map[string]any `json:"roleAttributes,omitempty"`
+	PendingInvite    bool              `json:"_pendingInvite"`
+	Verified         bool              `json:"_verified"`
+	CustomRoles      []string          `json:"customRoles"`
+	MFA              string            `json:"mfa"`
+	LastSeen         int64             `json:"_lastSeen"`
+	Teams            []memberTeam      `json:"teams"`
+	CreationDate     int64             `json:"creationDate"`
+	PermissionGrants []Grant           `json:"permissionGrants"`
+	RoleAttributes   policy.Attributes `json:"roleAttributes,omitempty"`
 }
 
 type memberTeam struct {
@@ -108,7 +110,7 @@ type memberTeam struct {
 func (a *Account) memberRep(m *member) memberRep {
 	rep := memberRep{
 		memberSummary: m.summary(), Verified: true, CustomRoles: filled(m.CustomRoles), MFA: "enabled",
-		LastSeen: m.LastSeen, CreationDate: m.Created, Teams: []memberTeam{}, PermissionGrants: []struct{}{},
+		LastSeen: m.LastSeen, CreationDate: m.Created, Teams: []memberTeam{}, PermissionGrants: filled(m.Grants),
 	}
 	for _, key := range m.Teams {
 		if t := a.team(key); t != nil {
@@ -170,7 +172,16 @@ func (a *Account) me(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "not_found", "Unknown member")
 		return
 	}
-	send(w, http.StatusOK, a.memberRep(m))
+	send(w, http.StatusOK, a.expandedMember(r, m))
+}
+
+// expandedMember is a member with the part that expand names.
+func (a *Account) expandedMember(r *http.Request, m *member) memberRep {
+	rep := a.memberRep(m)
+	if r.URL.Query().Get("expand") == "roleAttributes" {
+		rep.RoleAttributes = m.Attributes
+	}
+	return rep
 }
 
 func (a *Account) getMember(w http.ResponseWriter, r *http.Request) {
@@ -179,7 +190,7 @@ func (a *Account) getMember(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "not_found", "Unknown member")
 		return
 	}
-	send(w, http.StatusOK, a.memberRep(a.members[i]))
+	send(w, http.StatusOK, a.expandedMember(r, a.members[i]))
 }
 
 func (a *Account) team(key string) *team {
@@ -223,7 +234,7 @@ func (a *Account) teamRep(t *team, expand string) map[string]any {
 		case "maintainers":
 			rep["maintainers"] = map[string]any{"totalCount": len(t.Maintainers), "items": summaries(t.Maintainers), "_links": links{"self": linkTo("teams", t.Key, "maintainers")}}
 		case "roleAttributes":
-			rep["roleAttributes"] = map[string]any{}
+			rep["roleAttributes"] = filledAttributes(t.Attributes)
 		case "projects":
 			rep["projects"] = map[string]any{"totalCount": 0, "items": []any{}}
 		}
@@ -322,7 +333,7 @@ func (a *Account) roleRep(x *role) roleRep {
 		BasePermissions: x.BasePermissions, Category: "any", Policy: x.Policy,
 	}
 	for _, m := range a.members {
-		if slices.Contains(m.CustomRoles, x.Key) {
+		if slices.Contains(m.CustomRoles, x.Key) || slices.Contains(m.CustomRoles, x.ID) {
 			rep.AssignedTo.Members++
 		}
 	}
@@ -349,11 +360,20 @@ func (a *Account) getRole(w http.ResponseWriter, r *http.Request) {
 
 func (a *Account) tokenRep(t *token) map[string]any {
 	owner := cmp.Or(t.Member, a.members[0])
-	return map[string]any{
+	rep := map[string]any{
 		"_links": links{"self": linkTo("tokens", t.ID)}, "_id": t.ID, "ownerId": owner.ID, "memberId": owner.ID, "_member": owner.summary(),
 		"name": t.Name, "role": t.Role, "token": t.Ending, "serviceToken": t.Member == nil, "defaultApiVersion": 20240415,
 		"creationDate": t.Created, "lastModified": t.Created, "lastUsed": t.LastUsed,
 	}
+	switch {
+	case len(t.InlineRole) > 0:
+		rep["inlineRole"] = t.InlineRole
+		delete(rep, "role")
+	case len(t.CustomRoleIDs) > 0:
+		rep["customRoleIds"] = t.CustomRoleIDs
+		delete(rep, "role")
+	}
+	return rep
 }
 
 // listTokens shows the caller's own personal tokens, or everyone's to an admin who asks for them.

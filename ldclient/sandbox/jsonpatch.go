@@ -117,7 +117,7 @@ func (a *Account) patchFlagJSON(p *project, f *flag, body patchBody) (*flag, []s
 	actions := settingActions(f, g)
 	for _, e := range p.Envs {
 		changed := configActions(f.Environments[e.Key], g.Environments[e.Key])
-		if err := flagApproval(e, f, changed); err != nil {
+		if err := a.flagApproval(e, f, changed); err != nil {
 			return nil, nil, err
 		}
 		for _, action := range changed {

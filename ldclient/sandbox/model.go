@@ -1,6 +1,10 @@
 package sandbox
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
+)
 
 // The account's state. JSON names are the API's; fields without one are ours.
 
@@ -232,6 +236,8 @@ type member struct {
 	Role        string
 	CustomRoles []string
 	Teams       []string // team keys
+	Attributes  policy.Attributes
+	Grants      []Grant
 	LastSeen    int64
 	Created     int64
 }
@@ -240,6 +246,7 @@ type team struct {
 	Key, Name, Description string
 	Roles                  []string
 	Maintainers            []*member
+	Attributes             policy.Attributes
 	Created                int64
 }
 
@@ -256,8 +263,12 @@ type token struct {
 	Ending   string // the value's last four characters
 	Role     string
 	Member   *member // nil for a service token
-	Created  int64
-	LastUsed int64
+	Enforced bool    // it may do what its roles say, not just whether it may write
+
+	InlineRole    []policy.Statement
+	CustomRoleIDs []string
+	Created       int64
+	LastUsed      int64
 }
 
 // repository is a code repository that reports where flags are used.

@@ -242,7 +242,7 @@ func (a *Account) startPhase(p *project, f *flag, way *flagProgress, i int) *api
 		if err != nil {
 			return err
 		}
-		if err := flagApproval(p.env(au.Environment), f, actions); err != nil {
+		if err := a.flagApproval(p.env(au.Environment), f, actions); err != nil {
 			return err
 		}
 		g, gate = next, append(gate, actions...)

@@ -180,7 +180,7 @@ func (a *Account) scheduleApproval(t reviewable, instructions []instruction) *ap
 			if p, _ := in.params(); len(actions) == 0 && flagKinds[p.Kind].action != "" {
 				actions = []string{flagKinds[p.Kind].action}
 			}
-			if err = flagApproval(t.e, t.f, actions); err != nil {
+			if err = a.flagApproval(t.e, t.f, actions); err != nil {
 				return
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
 )
 
 // The shop: what a new account holds. All times count back from the account's first clock reading.
@@ -62,9 +64,9 @@ func (a *Account) seedProject(key, name string, tags []string, envs []environmen
 func (a *Account) seedPeople(ago func(time.Duration) int64) {
 	a.roles = []*role{
 		{Key: "production-approver", Name: "Production approver", Description: "Reviews and applies changes to live environments", BasePermissions: "reader",
-			Policy: jsonValue(policy{{Effect: "allow", Resources: []string{"proj/shop:env/*;live:flag/*"}, Actions: []string{"reviewApprovalRequest", "applyApprovalRequest"}}})},
+			Policy: jsonValue([]policy.Statement{{Effect: "allow", Resources: []string{"proj/shop:env/*;live:flag/*"}, Actions: []string{"reviewApprovalRequest", "applyApprovalRequest"}}})},
 		{Key: "mobile-developer", Name: "Mobile developer", Description: "Does everything in the mobile project outside production", BasePermissions: "no_access",
-			Policy: jsonValue(policy{
+			Policy: jsonValue([]policy.Statement{
 				{Effect: "allow", Resources: []string{"proj/mobile"}, Actions: []string{"viewProject"}},
 				{Effect: "allow", Resources: []string{"proj/mobile:env/*:flag/*"}, Actions: []string{"*"}},
 				{Effect: "deny", Resources: []string{"proj/mobile:env/production:flag/*"}, Actions: []string{"updateOn", "updateRules", "updateFallthrough"}},

@@ -130,6 +130,7 @@ func (a *Account) answer(w *reply, r *http.Request, segs []string, clean bool) {
 		if rt != nil && !a.allowed(w, r, rt, tok) {
 			return
 		}
+		a.bypasses = slices.Contains(a.bypassing, tok.Value)
 	}
 	switch {
 	case rt != nil:
@@ -139,6 +140,10 @@ func (a *Account) answer(w *reply, r *http.Request, segs []string, clean bool) {
 			}
 		}
 		a.advance()
+		if tok := a.caller(r); tok != nil && tok.Enforced && !rt.public {
+			a.enforced(w, r, rt, tok)
+			return
+		}
 		rt.handle(w, r)
 	case known:
 		fail(w, http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed")
@@ -158,8 +163,8 @@ func (a *Account) allowed(w http.ResponseWriter, r *http.Request, rt *route, tok
 		fail(w, http.StatusForbidden, "forbidden", "This resource is in beta. To use it, set the LD-API-Version header to beta")
 		return false
 	}
-	if tok.Role == "reader" && changes(r.Method, rt.segs, "") {
-		fail(w, http.StatusForbidden, "forbidden", "You do not have permission to perform this action")
+	if tok.Role == "reader" && !tok.Enforced && changes(r.Method, rt.segs, "") {
+		fail(w, http.StatusForbidden, "forbidden", noPermission)
 		return false
 	}
 	return true

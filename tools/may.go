@@ -1,0 +1,310 @@
+package tools
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
+)
+
+// actions that LaunchDarkly documents, by the kind of resource they are on, as far as tools need them.
+var actions = map[string][]string{
+	"proj": {"createProject", "deleteProject", "updateProjectName", "updateTags", "updateDefaultClientSideAvailability", "updateIncludeInSnippetByDefault",
+		"updateProjectFlagDefaults", "updateDefaultReleasePipeline"},
+	"env": {"createEnvironment", "deleteEnvironment", "updateName", "updateColor", "updateTtl", "updateSecureMode", "updateDefaultTrackEvents", "updateTags",
+		"updateRequireComments", "updateConfirmChanges", "updateCritical", "updateApprovalSettings"},
+	"flag": {"updateOn", "updateTargets", "updateRules", "updateFallthrough", "updateOffVariation", "updatePrerequisites", "updateExpiringTargets",
+		"updateScheduledChanges", "updateFallthroughWithMeasuredRollout", "updateRulesWithMeasuredRollout", "stopMeasuredRolloutOnFlagFallthrough",
+		"stopMeasuredRolloutOnFlagRule", "createTriggers", "updateTriggers", "deleteTriggers", "updateTrackEvents", "updateFlagRuleDescription",
+		"updateFlagFallthroughTrackEvents", "copyFlagConfigFrom", "copyFlagConfigTo", "createFlag", "deleteFlag", "updateName", "updateDescription",
+		"updateTags", "updateTemporary", "updateMaintainer", "updateFlagVariations", "updateFlagCustomProperties", "updateIncludeInSnippet",
+		"updateClientSideFlagAvailability", "updateFlagDefaultVariations", "updateGlobalArchived", "createApprovalRequest", "updateApprovalRequest",
+		"reviewApprovalRequest", "applyApprovalRequest", "deleteApprovalRequest"},
+	"aiconfig": {"createApprovalRequest", "updateApprovalRequest", "reviewApprovalRequest", "applyApprovalRequest", "deleteApprovalRequest"},
+	"segment": {"createSegment", "deleteSegment", "updateName", "updateDescription", "updateTags", "updateIncluded", "updateExcluded", "updateRules",
+		"updateExpiringTargets", "updateScheduledChanges", "createApprovalRequest", "updateApprovalRequest", "reviewApprovalRequest",
+		"applyApprovalRequest", "deleteApprovalRequest"},
+}
+
+// Actions whose effect on each environment of the project is documented: a token needs them in all.
+var everywhere = []string{"createFlag", "deleteFlag", "cloneFlag", "updateName", "updateDescription", "updateTags", "updateTemporary", "updateMaintainer",
+	"updateFlagVariations", "updateFlagCustomProperties", "updateIncludeInSnippet"}
+
+// instructionActions are the actions that instructions on a flag, or on a segment, need for certain.
+var instructionActions = map[string]map[string]string{
+	"flag": {
+		"turnFlagOn": "updateOn", "turnFlagOff": "updateOn", "addRule": "updateRules", "removeRule": "updateRules", "replaceRules": "updateRules",
+		"reorderRules": "updateRules", "updateRuleVariationOrRollout": "updateRules", "addClauses": "updateRules", "removeClauses": "updateRules",
+		"updateClause": "updateRules", "addValuesToClause": "updateRules", "removeValuesFromClause": "updateRules",
+		"updateFallthroughVariationOrRollout": "updateFallthrough", "addTargets": "updateTargets", "removeTargets": "updateTargets",
+		"replaceTargets": "updateTargets", "clearTargets": "updateTargets", "addUserTargets": "updateTargets", "removeUserTargets": "updateTargets",
+		"replaceUserTargets": "updateTargets", "addPrerequisite": "updatePrerequisites", "updatePrerequisite": "updatePrerequisites",
+		"removePrerequisite": "updatePrerequisites", "replacePrerequisites": "updatePrerequisites", "updateOffVariation": "updateOffVariation",
+		"updateTrackEvents": "updateTrackEvents", "addVariation": "updateFlagVariations", "removeVariation": "updateFlagVariations",
+		"updateVariation": "updateFlagVariations", "updateName": "updateName", "updateDescription": "updateDescription", "addTags": "updateTags",
+		"removeTags": "updateTags", "makeFlagTemporary": "updateTemporary", "makeFlagPermanent": "updateTemporary",
+		"updateMaintainerMember": "updateMaintainer", "addCustomProperties": "updateFlagCustomProperties",
+		"replaceCustomProperties": "updateFlagCustomProperties", "removeCustomProperties": "updateFlagCustomProperties",
+		"archiveFlag": "updateGlobalArchived", "restoreFlag": "updateGlobalArchived", "deleteFlag": "deleteFlag",
+	},
+	"segment": {
+		"addIncludedTargets": "updateIncluded", "removeIncludedTargets": "updateIncluded", "addIncludedUsers": "updateIncluded",
+		"removeIncludedUsers": "updateIncluded", "addExcludedTargets": "updateExcluded", "removeExcludedTargets": "updateExcluded",
+		"addExcludedUsers": "updateExcluded", "removeExcludedUsers": "updateExcluded", "addRule": "updateRules", "removeRule": "updateRules",
+		"reorderRules": "updateRules", "addClauses": "updateRules", "removeClauses": "updateRules", "updateClause": "updateRules",
+		"updateName": "updateName", "updateDescription": "updateDescription", "addTags": "updateTags", "removeTags": "updateTags",
+	},
+}
+
+// kindsOf tells on which kinds of resource a tool's actions are, none where
+// that is not known: what its declaration says, else what its arguments name.
+func kindsOf(t Tool) []string {
+	if t.On != "" {
+		return strings.Split(t.On, ", ")
+	}
+	in := reflect.New(t.in)
+	if json.Unmarshal([]byte(`{"projectKey":"p","environmentKey":"e","flagKey":"f","segmentKey":"s","key":"k"}`), in.Interface()) != nil {
+		return nil
+	}
+	if _, later := in.Interface().(interface{ knownLater() }); later {
+		return nil
+	}
+	target, ok := in.Interface().(interface{ target() ldclient.Target })
+	if !ok {
+		return nil
+	}
+	spec := target.target().String()
+	if strings.HasSuffix(spec, "/") { // the key is an argument of another name
+		spec += "k"
+	}
+	resource, err := policy.ParseResource(spec)
+	if err != nil || resource.Kind() == "acct" { // an account is what is left when nothing else is named
+		return nil
+	}
+	return []string{resource.Kind()}
+}
+
+// neverOf finds the tools that the token can certainly never use, and says why.
+func (s *Server) neverOf(k *knowledge) map[string]string {
+	out := map[string]string{}
+	for _, t := range s.tools {
+		if why, never := k.rulesOut(t.Tool); never {
+			out[t.Name] = why
+		}
+	}
+	return out
+}
+
+// rulesOut tells why the token can certainly never use a tool.
+func (k *knowledge) rulesOut(t Tool) (string, bool) {
+	kinds := kindsOf(t)
+	if t.Effect == Read {
+		return k.unseen(kinds)
+	}
+	why := ""
+	for _, kind := range kinds {
+		for _, action := range splitActions(t) {
+			if !slices.Contains(actions[kind], action) {
+				action = policy.AnyChange // what it needs is not documented
+			}
+			could, because := k.who.CouldEver(action, kind)
+			if could {
+				return "", false
+			}
+			if why == "" {
+				why = k.because(cmp.Or(action, "any change of a "+kind), "", because)
+			}
+		}
+	}
+	return why, why != ""
+}
+
+// unseen tells why a tool that reads in a project can never be used.
+func (k *knowledge) unseen(kinds []string) (string, bool) {
+	if len(kinds) == 0 || !slices.Contains([]string{"proj", "env", "flag", "segment"}, kinds[0]) {
+		return "", false
+	}
+	could, because := k.who.CouldEver("viewProject", "proj")
+	if could {
+		return "", false
+	}
+	return k.because("viewProject", "", because), true
+}
+
+// splitActions lists the actions of which a tool needs one at least.
+func splitActions(t Tool) []string {
+	all := t.Action
+	if t.Or != "" {
+		all += ", " + t.Or
+	}
+	return strings.Split(all, ", ")
+}
+
+// whyHidden tells why a tool is not listed, "" when it is: what the operator decided, or what the token can never do.
+func (s *Server) whyHidden(t *served) string {
+	if t.hidden != "" {
+		return t.hidden
+	}
+	if never, ok := s.may.known.Load().hidden()[t.Name]; ok {
+		return "the token can never use it, for " + never
+	}
+	return ""
+}
+
+// refusedFor tells which statement or role refused a call, "" where that is not certain.
+func (c *call) refusedFor(ctx context.Context) string {
+	k := c.srv.may.known.Load()
+	if k == nil {
+		return ""
+	}
+	wanted, needsAll := []string{""}, false
+	if c.tool.Effect != Read {
+		wanted, needsAll = c.wanted()
+	}
+	says := ""
+	for _, action := range wanted {
+		why := k.refuses(ctx, c.ld, c.target, action)
+		if why != "" && needsAll {
+			return why
+		}
+		if why == "" && !needsAll { // it is enough by itself
+			says = ""
+			break
+		}
+		if says == "" {
+			says = why
+		}
+	}
+	if says == "" {
+		c.srv.may.again()
+	}
+	return says
+}
+
+// wanted are the actions that a call needs: all of them, or else one at least. None when it is not known.
+func (c *call) wanted() (list []string, all bool) {
+	if len(c.does) == 0 {
+		return splitActions(c.tool.Tool), false
+	}
+	for _, i := range c.does {
+		kind, _ := i["kind"].(string)
+		action := instructionActions[c.target.Kind][kind]
+		if action == "" {
+			return nil, true
+		}
+		if !slices.Contains(list, action) {
+			list = append(list, action)
+		}
+	}
+	return list, true
+}
+
+// refuses tells why an action on t, or viewing its project where action is "",
+// is certainly refused.
+func (k *knowledge) refuses(ctx context.Context, ld *ldclient.Client, t ldclient.Target, action string) string {
+	if t.Project == "" {
+		return ""
+	}
+	if action == "" {
+		action, t = "viewProject", ldclient.Target{Project: t.Project}
+	}
+	var needs []policy.Need
+	for _, r := range k.resources(ctx, ld, t, action) {
+		needs = append(needs, policy.Need{Action: action, Resource: r})
+	}
+	v, why, at := k.who.CanAll(needs)
+	if v != policy.No {
+		return ""
+	}
+	return k.because(action, needs[at].Resource.String(), why)
+}
+
+// resources are what an action on t needs a permission on, with as much of
+// them read as some statement asks for. An environment that is not named
+// stands for each of the project's where the action reaches all.
+func (k *knowledge) resources(ctx context.Context, ld *ldclient.Client, t ldclient.Target, action string) []policy.Resource {
+	r, err := policy.ParseResource(t.String())
+	if err != nil {
+		return nil
+	}
+	if k.uses("proj") {
+		if p, err := ld.Projects.Get(ctx, t.Project); err == nil {
+			r = r.With("proj", policy.Facts{Tags: known(p.Tags)})
+		}
+	}
+	if t.Kind == "flag" && k.uses("flag") {
+		if f, err := ld.Flags.Get(ctx, t.Project, t.Environment, t.Key); err == nil {
+			r = r.With("flag", policy.Facts{Tags: known(f.Tags)})
+		}
+	}
+	if t.Kind == "segment" && t.Environment != "" && k.uses("segment") {
+		if s, err := ld.Segments.Get(ctx, t.Project, t.Environment, t.Key); err == nil {
+			r = r.With("segment", policy.Facts{Tags: known(s.Tags)})
+		}
+	}
+	all := t.Environment == "" && slices.Contains(everywhere, action) && t.Kind == "flag"
+	if !all && (t.Environment == "" || !k.uses("env")) {
+		return []policy.Resource{r}
+	}
+	envs, err := touched(ctx, ld, t)
+	if err != nil {
+		return []policy.Resource{r}
+	}
+	var out []policy.Resource
+	for _, e := range envs {
+		out = append(out, r.Named("env", e.Key).With("env", policy.Facts{Tags: known(e.Tags), Critical: policy.Known(e.Critical.On())}))
+	}
+	return out
+}
+
+// known are tags that were read: none is not the same as unknown.
+func known(tags []string) []string { return append([]string{}, tags...) }
+
+func (k *knowledge) uses(kind string) bool {
+	return slices.ContainsFunc(slices.Concat(k.who.Token, k.who.Owner), func(r policy.Role) bool { return r.Uses(kind) })
+}
+
+// mayBypassApproval tells whether the token may change t although the environment requires an approval.
+func (s *Server) mayBypassApproval(ctx context.Context, t ldclient.Target) policy.Verdict {
+	action := map[string]string{"flag": "bypassRequiredApproval", "segment": "bypassRequiredSegmentApproval"}[t.Kind]
+	k := s.may.known.Load()
+	if k == nil || action == "" || t.Environment == "" {
+		return policy.Unknown
+	}
+	v := policy.Yes
+	for _, r := range k.resources(ldclient.WithoutWrites(ctx), s.opts.Client, t, action) {
+		got, _ := k.who.Can(action, r)
+		v = min(v, got)
+	}
+	return v
+}
+
+// mayWrite lists in words what the token might change, by kind of resource.
+func (k *knowledge) mayWrite() []string {
+	out := []string{}
+	for _, kind := range []string{"proj", "env", "flag", "segment"} {
+		var may []string
+		for _, action := range actions[kind] {
+			if could, _ := k.who.CouldEver(action, kind); could {
+				may = append(may, action)
+			}
+		}
+		const most = 6
+		switch {
+		case len(may) == 0:
+		case len(may) == len(actions[kind]):
+			out = append(out, kind+": everything")
+		case len(may) > most:
+			out = append(out, fmt.Sprintf("%s: %s and %d more actions", kind, strings.Join(may[:most], ", "), len(may)-most))
+		default:
+			out = append(out, kind+": "+strings.Join(may, ", "))
+		}
+	}
+	return out
+}

@@ -1,0 +1,273 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+	"github.com/ld-mcp/ld-mcp/ldclient/engine"
+)
+
+var safety = Toolset{
+	Name: "safety", Doc: "See what a change would do before it is made, and take one back afterwards.",
+	Default: []string{"preview-change", "undo-change"},
+	Tools:   []Tool{previewChange, undoChange},
+}
+
+type previewInput struct {
+	Project      string           `json:"projectKey,omitempty" alias:"project"`
+	Flag         string           `json:"flagKey,omitempty" alias:"flag,featureFlagKey"`
+	Segment      string           `json:"segmentKey,omitempty" alias:"segment" doc:"Instead of flagKey"`
+	Environment  string           `json:"environmentKey,omitempty" alias:"env,environment" doc:"production if not given"`
+	Instructions []rawInstruction `json:"instructions,omitempty" doc:"Of a semantic patch, such as {\"kind\":\"turnFlagOn\"}"`
+	Tool         string           `json:"tool,omitempty" alias:"toolName" doc:"Instead of instructions: a tool that would make the change"`
+	Arguments    object           `json:"arguments,omitempty" doc:"Its arguments"`
+	Contexts     []object         `json:"contexts,omitempty" alias:"context" doc:"Instead of those seen lately, as for evaluate-flags"`
+	Sample       int              `json:"sample,omitempty" jsonschema:"minimum=1,maximum=1000" default:"100" doc:"Contexts seen lately to look at, 1 to 1000, 100 if not given"`
+}
+
+func (in previewInput) target() ldclient.Target {
+	t := ldclient.Target{Project: in.Project, Environment: in.Environment, Kind: "flag", Key: in.Flag}
+	switch {
+	case in.Segment != "":
+		t.Kind, t.Key = "segment", in.Segment
+	case in.Flag == "":
+		t.Kind = ""
+	}
+	if t.Environment == "" && t.Key != "" {
+		t.Environment = "production"
+	}
+	return t
+}
+
+// preview is a change that was not made.
+type preview struct {
+	Resource string      `json:"resource"`
+	Would    string      `json:"would,omitempty" doc:"what would be done"`
+	Changes  []fieldDiff `json:"changes,omitempty" doc:"parts before and after, the first twenty"`
+	More     int         `json:"moreChanges,omitempty"`
+	Impact   *impact     `json:"impact,omitempty"`
+	Notes    []string    `json:"notes,omitempty"`
+}
+
+var previewChange = readCall(Spec{
+	Name: "preview-change", Title: "Preview a change",
+	Doc: "Tell what a change of a flag or segment would do: its configuration before and after, which contexts would get another variation and why, and what could not be known. Writes nothing.",
+}, func(ctx context.Context, c *call, in previewInput) (preview, error) {
+	from, err := in.sampled()
+	if err != nil {
+		return preview{}, err
+	}
+	p, at, err := in.planned(ctx, c)
+	if err != nil {
+		return preview{}, err
+	}
+	c.target = at
+	out := preview{Resource: at.String(), Would: p.Says, Notes: p.Notes}
+	if p.Nothing != "" {
+		out.Notes = append(out.Notes, p.Nothing+"; nothing would change")
+		return out, nil
+	}
+	if !tryable(at, p.Instructions) {
+		return preview{}, badf("this change of %s is not made by instructions on a flag or segment itself, so it cannot be previewed; call %s with dryRun true to see before and after", at, in.Tool)
+	}
+	where := at
+	if where.Environment == "" {
+		where.Environment = in.Environment
+		if where.Environment == "" {
+			where.Environment = "production"
+		}
+		out.Notes = append(out.Notes, fmt.Sprintf("it concerns every environment; contexts were looked at in %s", where.Environment))
+	}
+	return out, out.fill(ctx, c.ld, at, where, p.Instructions, from)
+})
+
+// sampled are the contexts to look at.
+func (in previewInput) sampled() (sampled, error) {
+	from := sampled{seen: in.Sample}
+	for n, one := range in.Contexts {
+		about, err := evaluateInput{Context: one}.about()
+		if err != nil {
+			return from, badf("contexts[%d]: %v", n, err)
+		}
+		s, err := engine.Given(about)
+		if err != nil {
+			return from, badf("contexts[%d]: %v", n, err)
+		}
+		from.given = append(from.given, s)
+	}
+	return from, nil
+}
+
+// planned is what would be done, and to what.
+func (in previewInput) planned(ctx context.Context, c *call) (intent, ldclient.Target, error) {
+	switch {
+	case in.Tool != "" && len(in.Instructions) > 0:
+		return intent{}, c.target, badf("give instructions, or tool and arguments, not both")
+	case in.Tool != "":
+		return in.plannedBy(ctx, c)
+	case len(in.Instructions) == 0:
+		return intent{}, c.target, badf("missing instructions (or tool with arguments): what to look at")
+	case in.Project == "":
+		return intent{}, c.target, badf("missing projectKey")
+	case (in.Flag == "") == (in.Segment == ""):
+		return intent{}, c.target, badf("give flagKey or segmentKey: what the instructions are for")
+	}
+	at := in.target()
+	on, _, err := changingAt(ctx, c.ld, at)
+	if err != nil {
+		return intent{}, at, err
+	}
+	do, says, err := on.settle(ctx, in.Instructions)
+	return intent{Says: fmt.Sprintf("change %s %s in %s of project %s: %s", at.Kind, at.Key, at.Environment, at.Project, together(do, says)), Instructions: do}, at, err
+}
+
+// plannedBy lets a writing tool plan what it would do with arguments. Its target is held to the scope there.
+func (in previewInput) plannedBy(ctx context.Context, c *call) (intent, ldclient.Target, error) {
+	t := c.srv.find(in.Tool)
+	switch {
+	case t == nil:
+		return intent{}, c.target, badf("there is no tool %q%s", short(in.Tool, 60), didYouMean(in.Tool, c.srv.writers()))
+	case t.plan == nil:
+		return intent{}, c.target, badf("%s changes nothing, so there is nothing to preview; call it", t.Name)
+	case t.hidden != "" && !c.srv.opts.ReadOnly:
+		return intent{}, c.target, refuse("%s is not available: %s.", t.Name, t.hidden)
+	}
+	args := maps.Clone(map[string]any(in.Arguments))
+	if args == nil {
+		args = map[string]any{}
+	}
+	if err := rename(t.fields, args); err != nil {
+		return intent{}, c.target, badf("arguments: %v", err)
+	}
+	for name, value := range map[string]string{"projectKey": in.Project, "environmentKey": in.Environment, "flagKey": in.Flag, "segmentKey": in.Segment} {
+		said, given := args[name]
+		switch {
+		case value == "":
+		case given && fmt.Sprint(said) != value:
+			return intent{}, c.target, badf("%s differs from the one in arguments; give it once", name)
+		case !given && slices.ContainsFunc(t.fields, func(f field) bool { return f.name == name }):
+			args[name] = value
+		}
+	}
+	inner := &call{srv: c.srv, tool: t, ld: c.ld}
+	inner.req.Params = mcp.CallToolParams{Name: in.Tool, Arguments: args}
+	p, err := t.plan(ctx, inner)
+	if inner.target.Project != "" {
+		c.target = inner.target
+	}
+	if bad, ok := errors.AsType[badArguments](err); ok {
+		err = badf("%s: %v", t.Name, bad)
+	}
+	return p, inner.target, err
+}
+
+// fill works out what the instructions would do to at, and to contexts where.
+func (p *preview) fill(ctx context.Context, ld *ldclient.Client, at, where ldclient.Target, do []ldclient.Instruction, from sampled) error {
+	var before, after *undoneView
+	err := func() error {
+		if at.Kind == "segment" {
+			was, err := ld.Segments.Get(ctx, at.Project, at.Environment, at.Key)
+			if err != nil {
+				return err
+			}
+			is, err := trySegment(ctx, ld, at, do)
+			if err != nil {
+				return err
+			}
+			before, after = segmentInWords(was), segmentInWords(is)
+			p.Impact, err = segmentImpactOf(ctx, ld, at, was, is, from)
+			return err
+		}
+		was, _, err := flagIn(ctx, ld, where)
+		if err != nil {
+			return err
+		}
+		is, note, err := tryFlag(ctx, ld, at, was, do)
+		if err != nil {
+			return err
+		}
+		if note != "" {
+			p.Notes = append(p.Notes, note)
+		}
+		before, after = flagInWords(was, where.Environment), flagInWords(is, where.Environment)
+		p.Impact, err = flagImpactOf(ctx, ld, where, was, is, from)
+		return err
+	}()
+	if unknown, ok := errors.AsType[notTried](err); ok {
+		p.Notes = append(p.Notes, fmt.Sprintf("what it would do to contexts is not known: %s", unknown.why))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.differ(before, after)
+	return nil
+}
+
+// differ lists the parts that differ.
+func (p *preview) differ(before, after *undoneView) {
+	for _, part := range keysOfBoth(before.State, after.State) {
+		was, had := before.State[part]
+		is, has := after.State[part]
+		if had == has && was == is {
+			continue
+		}
+		d := fieldDiff{Field: part}
+		if had {
+			d.Before = was
+		}
+		if has {
+			d.After = is
+		}
+		p.Changes = append(p.Changes, d)
+	}
+	if p.More = len(p.Changes) - shownParts; p.More > 0 {
+		p.Changes = p.Changes[:shownParts]
+	} else {
+		p.More = 0
+	}
+	if len(p.Changes) == 0 {
+		p.Notes = append(p.Notes, "everything is so already; nothing would change")
+	}
+}
+
+// find is the tool of a name, or of another one that it has; nil where there is none.
+func (s *Server) find(name string) *served {
+	for _, t := range s.tools {
+		if t.Name == name || slices.Contains(t.Aliases, name) {
+			return t
+		}
+	}
+	return nil
+}
+
+// writers names the tools that change something.
+func (s *Server) writers() []string {
+	var out []string
+	for _, t := range s.tools {
+		if t.Effect != Read && !t.unlisted {
+			out = append(out, t.Name)
+		}
+	}
+	return out
+}
+
+// lighten leaves the examples and the parts out of a preview that is too large.
+func (p preview) lighten() (any, bool) {
+	if p.Impact != nil {
+		i := *p.Impact
+		i.Examples = nil
+		p.Impact = &i
+	}
+	p.Changes, p.More = nil, len(p.Changes)+p.More
+	p.Notes = append(slices.Clone(p.Notes), "the parts that change and the examples do not fit; look at one change at a time")
+	p.Would = short(strings.TrimSpace(p.Would), 2000)
+	return p, true
+}
