@@ -481,20 +481,6 @@ var reviewApprovalRequest = update(Spec{
 	return p, nil
 })
 
-// laterKnown marks the input of a writer whose arguments do not tell what it changes; its plan does.
-type laterKnown struct{}
-
-func (laterKnown) knownLater() {}
-
-// aimed takes over the target that a plan found, and refuses one out of scope.
-func (c *call) aimed(p intent) error {
-	if p.Target.Project == "" {
-		return cannot("it could not be found out what this would change; use LaunchDarkly's own page")
-	}
-	c.target = p.Target
-	return c.ld.Scope().Check(c.target, true)
-}
-
 // cannot refuses what the state of things does not allow, so that other arguments would not help.
 func cannot(format string, args ...any) error {
 	return &ldclient.InvalidError{Message: fmt.Sprintf(format, args...)}

@@ -44,7 +44,7 @@ func (r *recorder) record(ctx context.Context, c *call, o outcome, message strin
 	line.Message, line.Millis = message, took.Milliseconds()
 	var sent *sentChange
 	if changed {
-		sent = &sentChange{at: c.target, actions: append(strings.Fields(c.tool.Or), c.tool.Action), comment: c.sentAs, after: c.sentAt, before: time.Now()}
+		sent = &sentChange{at: c.target, actions: splitActions(c.tool.Tool), comment: c.sentAs, after: c.sentAt, before: time.Now()}
 	}
 	r.audit.add(c.ld, line, sent) //nolint:contextcheck // the line is completed after the call
 }

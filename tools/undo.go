@@ -56,8 +56,12 @@ func (in undoInput) target() ldclient.Target { return ldclient.Target{Project: i
 
 var undoChange = update(Spec{
 	Name: "undo-change", Title: "Undo a change",
-	Action: "updateOn", Or: "updateRules, updateFallthrough, updateOffVariation, updateTargets, updatePrerequisites, updateTrackEvents, updateFlagVariations, " +
-		"updateName, updateDescription, updateTags, updateIncluded, updateExcluded",
+	Action: "updateOn", On: "flag, segment, env, proj",
+	Or: "updateRules, updateFlagRuleDescription, updateFallthrough, updateOffVariation, updateTargets, updatePrerequisites, updateTrackEvents, updateFlagFallthroughTrackEvents, " +
+		"updateFlagVariations, updateFlagDefaultVariations, updateName, updateDescription, updateTags, updateTemporary, updateMaintainer, updateFlagCustomProperties, " +
+		"updateClientSideFlagAvailability, updateIncludeInSnippet, updateGlobalArchived, updateDeprecated, updateIncluded, updateExcluded, " +
+		"updateColor, updateTtl, updateSecureMode, updateDefaultTrackEvents, updateRequireComments, updateConfirmChanges, updateCritical, " +
+		"updateProjectName, updateDefaultClientSideAvailability",
 	Doc: "Take back what one audit log entry changed of a flag, segment, environment or project, and nothing else. " +
 		"It is refused where something has changed since that it would overwrite. Use dryRun first.",
 }, func(ctx context.Context, ld *ldclient.Client, in undoInput) (*plan[undoneView], error) {
