@@ -16,7 +16,7 @@ var _ = addSamples(map[string]func(environment string) map[string]any{
 	},
 	"manage-segment-expiring-targets": func(string) map[string]any {
 		// context is contextKey, which travels in a body, so any text may be one
-		return map[string]any{"action": "add", "context": "user-1002", "expiresAt": "7300d"}
+		return map[string]any{"action": "add", "context": "user-1002", "expiresAt": "2045-01-01T00:00:00Z"}
 	},
 	// Rules of flags use the segment employees in staging alone. A deletion is confirmed everywhere.
 	"delete-segment": func(environment string) map[string]any {
