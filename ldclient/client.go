@@ -3,6 +3,7 @@
 package ldclient
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,6 +59,7 @@ type Client struct {
 	http   *retryablehttp.Client
 	gate   gate
 	writes chan struct{} // one write at a time: LaunchDarkly answers concurrent ones with 409
+	print  [32]byte      // key of fingerprints
 }
 
 type service struct{ c *Client }
@@ -91,6 +93,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Client{cfg: cfg, base: base, gate: newGate(), writes: make(chan struct{}, 1)}
+	rand.Read(c.print[:])
 	c.http = newRetrier(c)
 	s := service{c}
 	c.Flags = (*FlagsService)(&s)
@@ -119,6 +122,10 @@ func (c *Client) BaseURL() string { return c.base.String() }
 
 // RateLimit returns what LaunchDarkly's latest reply said of the rate limit.
 func (c *Client) RateLimit() RateLimit { return c.gate.last() }
+
+// ServerTime returns the earliest and the latest time that LaunchDarkly's clock
+// may have shown at a time of this machine's clock, as far as its latest reply tells.
+func (c *Client) ServerTime(at time.Time) (earliest, latest time.Time) { return c.gate.serverTime(at) }
 
 // parseBase refuses an address that would send the token in clear text across a network.
 func parseBase(raw string) (*url.URL, error) {

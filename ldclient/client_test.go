@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
 )
 
 const token = "api-01234567-89ab-cdef-0123-456789abcdef"
@@ -365,6 +366,67 @@ func TestAll(t *testing.T) {
 		}
 		if err != nil || strings.Join(keys, " ") != test.want || len(w.answers) > 0 {
 			t.Errorf("%v %v, %d pages left, want %s", keys, err, len(w.answers), test.want)
+		}
+	}
+}
+
+// TestFingerprint: it tells tokens apart, holds nothing of them, and means nothing to another client.
+func TestFingerprint(t *testing.T) {
+	current, failing := ldclient.Token(token), error(nil)
+	source := func(c *ldclient.Config) {
+		c.Token = func() (ldclient.Token, error) { return current, failing }
+	}
+	c, other := newClient(t, &wire{}, source), newClient(t, &wire{}, source)
+	first := c.Fingerprint()
+	if first == "" || first != c.Fingerprint() || first == other.Fingerprint() || strings.Contains(first, token[len(token)-4:]) {
+		t.Errorf("%s, another client's %s", first, other.Fingerprint())
+	}
+	current = "api-11111111-89ab-cdef-0123-456789abcdef"
+	if got := c.Fingerprint(); got == first || got == "" {
+		t.Errorf("%s after the token was changed", got)
+	}
+	failing = errors.New("gone")
+	if got := c.Fingerprint(); got != "" {
+		t.Errorf("%s without a token", got)
+	}
+}
+
+// TestServerTime: the bounds hold LaunchDarkly's time, and are narrow once a reply told it.
+func TestServerTime(t *testing.T) {
+	for _, ahead := range []time.Duration{0, 3*time.Hour + 400*time.Millisecond, -90*time.Second - 999*time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &wire{}
+			w.answers = append(w.answers, func(r *http.Request) (*http.Response, error) {
+				time.Sleep(80 * time.Millisecond)
+				date := time.Now().Add(ahead).UTC().Format(http.TimeFormat)
+				time.Sleep(120 * time.Millisecond)
+				return answer(200, `{"key":"f"}`, "Date", date)(r)
+			})
+			c := newClient(t, w)
+			if least, most := c.ServerTime(time.Now()); most.Sub(least) < 5*time.Second {
+				t.Errorf("before any reply: %s to %s", least, most)
+			}
+			if err := getFlag(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			now := time.Now()
+			least, most := c.ServerTime(now)
+			if is := now.Add(ahead); is.Before(least) || is.After(most) || most.Sub(least) > 2*time.Second {
+				t.Errorf("%s ahead: %s to %s", ahead, least.Sub(now), most.Sub(now))
+			}
+		})
+	}
+}
+
+// TestMark: what was not said counts as on, and is not known.
+func TestMark(t *testing.T) {
+	for text, want := range map[string]policy.Verdict{`{"critical":true}`: policy.Yes, `{"critical":false}`: policy.No, `{}`: policy.Unknown, `{"critical":null}`: policy.Unknown, `{"critical":"no"}`: policy.Unknown} {
+		var e ldclient.Environment
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Critical.Known() != want || e.Critical.On() != (want != policy.No) {
+			t.Errorf("%s: %s, on %t", text, e.Critical.Known(), e.Critical.On())
 		}
 	}
 }

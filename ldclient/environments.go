@@ -3,6 +3,8 @@ package ldclient
 import (
 	"context"
 	"net/http"
+
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
 )
 
 // EnvironmentsService reads and changes environments.
@@ -30,12 +32,20 @@ type Environment struct {
 
 // Mark is a safety setting of an environment. It is off only where LaunchDarkly
 // says false: one that is absent or not understood counts as on.
-type Mark struct{ off bool }
+type Mark struct{ off, on bool }
 
 // UnmarshalJSON reads false as off and anything else as on.
 func (m *Mark) UnmarshalJSON(b []byte) error {
-	m.off = string(b) == "false"
+	m.off, m.on = string(b) == "false", string(b) == "true"
 	return nil
+}
+
+// Known is what LaunchDarkly said of the setting: unknown where it said nothing that is understood.
+func (m Mark) Known() policy.Verdict {
+	if !m.on && !m.off {
+		return policy.Unknown
+	}
+	return policy.Known(m.on)
 }
 
 // On reports whether the setting is on.

@@ -30,6 +30,7 @@ type Flag struct {
 	Deprecated             bool                      `json:"deprecated"`
 	Defaults               *DefaultVariations        `json:"defaults"`
 	Environments           map[string]FlagConfig     `json:"environments"`
+	Migration              *struct{}                 `json:"migrationSettings"` // nil unless it is a migration flag
 }
 
 func (f *Flag) missing() string {

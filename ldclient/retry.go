@@ -89,10 +89,27 @@ type gate struct {
 	slots chan struct{}
 	mu    *sync.Mutex
 	rate  *RateLimit
+	clock *clock
+}
+
+// clock is how far LaunchDarkly's clock is ahead of this machine's, at least
+// and at most: a Date header has whole seconds, and it is not known when
+// between the request and the reply it was written.
+type clock struct{ least, most time.Duration }
+
+const (
+	unknownClock = 5 * time.Second        // before any reply told LaunchDarkly's time
+	clockJitter  = 250 * time.Millisecond // between LaunchDarkly's own machines
+)
+
+func (g gate) serverTime(at time.Time) (earliest, latest time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return at.Add(g.clock.least), at.Add(g.clock.most)
 }
 
 func newGate() gate {
-	return gate{slots: make(chan struct{}, maxInFlight), mu: new(sync.Mutex),
+	return gate{slots: make(chan struct{}, maxInFlight), mu: new(sync.Mutex), clock: &clock{-unknownClock, unknownClock},
 		rate: &RateLimit{GlobalLimit: -1, GlobalRemaining: -1, RouteLimit: -1, RouteRemaining: -1}}
 }
 
@@ -126,7 +143,8 @@ func (g gate) enter(ctx context.Context) (release func(), err error) {
 	}
 }
 
-func (g gate) observe(resp *http.Response) {
+// observe notes what a reply says of the limits and of the time, sent and got when this machine's clock says.
+func (g gate) observe(resp *http.Response, sent, got time.Time) {
 	number := func(name string) int {
 		n, err := strconv.Atoi(resp.Header.Get(name))
 		if err != nil {
@@ -147,15 +165,19 @@ func (g gate) observe(resp *http.Response) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	*g.rate = rate
+	if t := rate.ServerTime; !t.IsZero() {
+		*g.clock = clock{t.Sub(got) - clockJitter, t.Add(time.Second).Sub(sent) + clockJitter}
+	}
 }
 
 // observed is the client's transport; it notes the rate limit of every reply, retried ones too.
 type observed struct{ c *Client }
 
 func (o observed) RoundTrip(r *http.Request) (*http.Response, error) {
+	sent := time.Now()
 	resp, err := o.c.cfg.Transport.RoundTrip(r)
 	if err == nil {
-		o.c.gate.observe(resp)
+		o.c.gate.observe(resp, sent, time.Now())
 	}
 	return resp, err
 }

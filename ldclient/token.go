@@ -1,6 +1,9 @@
 package ldclient
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -46,6 +49,18 @@ func Mask(s string) string {
 		return s
 	}
 	return secret.ReplaceAllString(s, "$1-****")
+}
+
+// Fingerprint tells whether the token is the same as before, without telling
+// what it is: each client makes others. It is "" while the token cannot be read.
+func (c *Client) Fingerprint() string {
+	t, err := c.cfg.Token()
+	if err != nil || t == "" {
+		return ""
+	}
+	h := hmac.New(sha256.New, c.print[:])
+	h.Write([]byte(t))
+	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
 // mask also replaces the client's own token, whatever its shape.

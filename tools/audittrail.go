@@ -39,8 +39,7 @@ type sentChange struct {
 const (
 	lookUpTime  = 3 * time.Second  // to find out more for one line
 	lookUpPause = time.Second      // before the audit log is read a second time
-	clockSkew   = 5 * time.Second  // between LaunchDarkly's clock and this machine's
-	ownerHolds  = 10 * time.Minute // how long the token's owner is believed
+	ownerHolds  = 10 * time.Minute // how long a token's owner is believed
 	maxLookUps  = 32               // lines that may wait for one; the rest go without
 )
 
@@ -65,19 +64,30 @@ type auditTrail struct {
 	}
 
 	// Of the goroutine that looks up alone.
-	owner      auditLine // its Person or Token
-	ownerUntil time.Time
-	claimed    []string // entries that lines have
+	owners  map[string]owner // by the token's fingerprint
+	claimed []string         // entries that lines have
 }
+
+// owner is for whom a token acts, as far as it is known.
+type owner struct {
+	person, token string
+	until         time.Time
+}
+
+func (o owner) known() bool { return o.person+o.token != "" }
+
+// noToken is the fingerprint of no token.
+const noToken = "-"
 
 type waitingLine struct {
 	ld   *ldclient.Client
 	line auditLine
+	by   string // fingerprint of the token
 	sent *sentChange
 }
 
 func newAuditTrail(to io.Writer, required bool, log *slog.Logger) *auditTrail {
-	t := &auditTrail{to: to, required: required, log: log}
+	t := &auditTrail{to: to, required: required, log: log, owners: map[string]owner{}}
 	t.hurry, t.stop = context.WithCancel(context.Background())
 	return t
 }
@@ -85,11 +95,11 @@ func newAuditTrail(to io.Writer, required bool, log *slog.Logger) *auditTrail {
 // nextID names one call in the file.
 func (t *auditTrail) nextID() string { return rand.Text()[:12] }
 
-// add has a line written, at once or as soon as those before it are.
-func (t *auditTrail) add(ld *ldclient.Client, line auditLine, sent *sentChange) {
+// add has a line written, at once or as soon as those before it are. by is the fingerprint of the call's token.
+func (t *auditTrail) add(ld *ldclient.Client, line auditLine, by string, sent *sentChange) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.waiting = append(t.waiting, waitingLine{ld, line, sent})
+	t.waiting = append(t.waiting, waitingLine{ld, line, by, sent})
 	if t.idle == nil {
 		t.idle = make(chan struct{})
 		go t.work(t.idle)
@@ -169,15 +179,15 @@ func (t *auditTrail) write(line auditLine) error {
 func (t *auditTrail) complete(w *waitingLine) {
 	ctx, cancel := context.WithTimeout(ldclient.WithoutWrites(t.hurry), lookUpTime)
 	defer cancel()
-	t.learnOwner(ctx, w.ld)
+	by := t.ownerOf(ctx, w.ld, w.by)
 	if w.line.Person == "" {
-		w.line.Person, w.line.Token = t.owner.Person, t.owner.Token
+		w.line.Person, w.line.Token = by.person, by.token
 	}
 	if w.sent == nil {
 		return
 	}
 	for again := false; ; again = true {
-		id, err := t.entry(ctx, w.ld, w.sent)
+		id, err := t.entry(ctx, w.ld, w.sent, by)
 		if id != "" {
 			w.line.Entry, t.claimed = id, append(t.claimed[max(0, len(t.claimed)-100):], id)
 		}
@@ -192,55 +202,76 @@ func (t *auditTrail) complete(w *waitingLine) {
 	}
 }
 
-// learnOwner finds the member whom the token belongs to, or the name of a service token.
-func (t *auditTrail) learnOwner(ctx context.Context, ld *ldclient.Client) {
+// ownerOf finds the member whom a token belongs to, or the name of a service
+// token; nobody where the client has another token by now.
+func (t *auditTrail) ownerOf(ctx context.Context, ld *ldclient.Client, by string) owner {
 	now := time.Now()
-	if now.Before(t.ownerUntil) {
-		return
+	if o, ok := t.owners[by]; ok && (now.Before(o.until) || ld.Fingerprint() != by) {
+		return o
 	}
-	t.owner, t.ownerUntil = auditLine{}, now.Add(time.Minute)
+	if by == "" || ld.Fingerprint() != by {
+		return owner{}
+	}
+	o := owner{until: now.Add(time.Minute)}
 	if me, err := ld.Identity.Me(ctx); err == nil {
-		t.owner.Person = clean(me.String())
+		o.person = clean(me.String())
 	} else if token, err := ld.Identity.Caller(ctx); err == nil && token.ServiceToken {
-		t.owner.Token = clean(token.TokenName)
+		o.token = clean(token.TokenName)
 	}
-	if t.owner.Person+t.owner.Token != "" {
-		t.ownerUntil = now.Add(ownerHolds)
+	if ld.Fingerprint() != by { // it was changed while this was read
+		return owner{}
 	}
+	if o.known() {
+		o.until = now.Add(ownerHolds)
+	}
+	t.owners[by] = o
+	return o
 }
 
-// entry finds a change in LaunchDarkly's audit log: the oldest entry of its
-// resource and time that carries its comment, or, since some changes take none,
-// the only one without any that the same owner made by the same action. ""
+// entry finds a change in LaunchDarkly's audit log: the only entry of its
+// resource, time and owner that carries its comment, or, since some changes
+// take none, the only one without any that was made by the same action. ""
 // where that is not certain.
-func (t *auditTrail) entry(ctx context.Context, ld *ldclient.Client, sent *sentChange) (string, error) {
+func (t *auditTrail) entry(ctx context.Context, ld *ldclient.Client, sent *sentChange, by owner) (string, error) {
+	after, _ := ld.ServerTime(sent.after)
+	_, before := ld.ServerTime(sent.before)
 	got, err := ld.AuditLog.Search(ctx, ldclient.AuditQuery{
-		After: ldclient.Millis(sent.after.Add(-clockSkew).UnixMilli()), Before: ldclient.Millis(sent.before.Add(clockSkew).UnixMilli()), Limit: ldclient.MaxAuditLimit,
+		After: ldclient.Millis(after.UnixMilli()), Before: ldclient.Millis(before.UnixMilli()), Limit: ldclient.MaxAuditLimit,
 		Statements: []ldclient.Statement{{Effect: "allow", Resources: []string{sent.at.String()}, Actions: []string{"*"}}},
 	})
 	if err != nil {
 		return "", err
 	}
-	var bare []string
-	for _, e := range slices.Backward(got.Items) {
+	var told, acted, bare []string
+	for _, e := range got.Items {
+		acts := slices.ContainsFunc(e.Accesses, func(a ldclient.Access) bool { return slices.Contains(sent.actions, a.Action) })
 		switch {
 		case slices.Contains(t.claimed, e.ID):
-		case e.Comment == sent.comment:
-			return e.ID, nil
-		case e.Comment == "" && t.owns(e) && slices.ContainsFunc(e.Accesses, func(a ldclient.Access) bool { return slices.Contains(sent.actions, a.Action) }):
+		case e.Comment == sent.comment && (!by.known() || by.made(e)):
+			told = append(told, e.ID)
+			if acts {
+				acted = append(acted, e.ID)
+			}
+		case e.Comment == "" && by.made(e) && acts:
 			bare = append(bare, e.ID)
 		}
 	}
-	if len(bare) == 1 {
-		return bare[0], nil
+	switch {
+	case len(told) == 0:
+		told = bare
+	case len(told) > 1: // one change may have several entries, of which one tells its action
+		told = acted
 	}
-	return "", nil
+	if len(told) != 1 || len(got.Items) == ldclient.MaxAuditLimit { // there may be more
+		return "", nil
+	}
+	return told[0], nil
 }
 
-// owns reports whether the token's owner made a change.
-func (t *auditTrail) owns(e ldclient.AuditEntry) bool {
+// made reports whether the token's owner made a change.
+func (o owner) made(e ldclient.AuditEntry) bool {
 	if e.Member != nil {
-		return t.owner.Person != "" && clean(e.Member.String()) == t.owner.Person
+		return o.person != "" && clean(e.Member.String()) == o.person
 	}
-	return e.Token != nil && t.owner.Token != "" && clean(e.Token.Name) == t.owner.Token
+	return e.Token != nil && o.token != "" && clean(e.Token.Name) == o.token
 }

@@ -11,9 +11,9 @@ import (
 	"net/http"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,94 +51,6 @@ func audited(t *testing.T, file io.Writer, change ...func(*setup)) (*rig, *sandb
 	return start(t, append([]func(*setup){func(s *setup) {
 		s.client.Transport, s.Audit, s.Confirm = account, file, tools.ConfirmNever
 	}}, change...)...), account
-}
-
-// TestAuditEntries: the line of each writer's change names the entry that LaunchDarkly's own audit log has of it.
-func TestAuditEntries(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, testAuditEntries)
-}
-
-func testAuditEntries(t *testing.T) {
-	for _, tool := range everyTool() {
-		if tool.Effect == tools.Read {
-			continue
-		}
-		var file bytes.Buffer
-		r, account := audited(t, &file)
-		before := entries(t, account)
-		if got := r.callWith(tool.Name, sample(t, tool, "test")); !strings.Contains(got, `"changed":true`) {
-			t.Errorf("%s: %s", tool.Name, got)
-		}
-		got := lines(t, r, &file)
-		if len(got) != 1 || got[0].Outcome != "ok" || got[0].Person != "Ada Lovelace" || got[0].Client != "test" || got[0].Tool != tool.Name || got[0].Resource == "" {
-			t.Errorf("%s: %+v", tool.Name, got)
-			continue
-		}
-		made := slices.DeleteFunc(entries(t, account), func(id string) bool { return slices.Contains(before, id) })
-		if tool.Name == "order-release-policies" { // its entries are the policies'
-			continue
-		}
-		if !slices.Contains(made, got[0].Entry) {
-			t.Errorf("%s: the line names entry %q of %v on %s", tool.Name, got[0].Entry, made, got[0].Resource)
-		}
-	}
-}
-
-// entries are the ids of an account's latest entries.
-func entries(t *testing.T, account *sandbox.Account) []string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://sandbox.test/api/v2/auditlog?limit=20", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", sandbox.WriterToken)
-	resp, err := account.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var page struct {
-		Items []struct {
-			ID string `json:"_id"`
-		}
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&page); err != nil {
-		t.Fatal(err)
-	}
-	var out []string
-	for _, i := range page.Items {
-		out = append(out, i.ID)
-	}
-	return out
-}
-
-const flip = `{"projectKey":"shop","flagKey":"dark-mode","env":"test","on":%t,"comment":"same"}`
-
-// TestAuditEntriesAreTold: changes with one comment get an entry each, those of others get no line, in the order of the calls.
-func TestAuditEntriesAreTold(t *testing.T) {
-	t.Parallel()
-	var file bytes.Buffer
-	r, account := audited(t, &file)
-	for i := range 6 {
-		r.call("toggle-flag", fmt.Sprintf(flip, i%2 == 1))
-		patchDirectly(t, &rig{Account: account, t: t}, "test", "dark-mode", map[string]any{"kind": "updateTrackEvents", "trackEvents": i%2 == 0})
-	}
-	var got []string
-	for _, l := range lines(t, r, &file) {
-		got = append(got, l.Entry)
-	}
-	all := entries(t, account)
-	slices.Reverse(all)
-	var want []string
-	for _, id := range all {
-		if strings.Contains(r.call("get-audit-log-entry", fmt.Sprintf(`{"id":%q}`, id)), "same [via ld-mcp (test)]") {
-			want = append(want, id)
-		}
-	}
-	if !slices.Equal(got, want) || len(got) != 6 {
-		t.Errorf("got %v, want %v", got, want)
-	}
 }
 
 // TestAuditDoesNotDelay: neither a slow audit log nor a slow identity holds a reply up, and Close waits for no longer than a look-up takes.
@@ -363,6 +275,36 @@ func TestAuditRequired(t *testing.T) {
 	}
 	if fmt.Sprint(outcomes) != "[attempt ok attempt ok]" && fmt.Sprint(outcomes) != "[attempt attempt ok ok]" || len(calls) != 2 || calls[""] > 0 {
 		t.Errorf("%v, %v", outcomes, calls)
+	}
+}
+
+// TestAttemptsEnd: what was attempted has an end in the file, also when planning it anew found something else.
+func TestAttemptsEnd(t *testing.T) {
+	t.Parallel()
+	lock := sandbox.Fault{Status: 409, Body: `{"code":"optimistic_locking_error","message":"changed meanwhile"}`, Match: func(r *http.Request) bool { return r.Method == http.MethodPatch }}
+	done := lock
+	done.After = true // somebody else did the same
+	var locked atomic.Bool
+	gone := sandbox.Fault{Status: 404, Body: `{"code":"not_found","message":"Unknown flag key dark-mode"}`, Match: func(r *http.Request) bool { return r.Method == http.MethodGet && locked.Load() }}
+	first := lock
+	first.Match = func(r *http.Request) bool {
+		locked.Store(r.Method == http.MethodPatch)
+		return r.Method == http.MethodPatch
+	}
+	for name, test := range map[string]struct {
+		faults  []sandbox.Fault
+		outcome string
+	}{"locked twice": {[]sandbox.Fault{lock, lock}, "error"}, "gone": {[]sandbox.Fault{gone, first}, "error"}, "done already": {[]sandbox.Fault{done}, "ok"}} {
+		var file bytes.Buffer
+		r, account := audited(t, &file, func(s *setup) { s.AuditRequired = true })
+		for _, f := range test.faults {
+			account.Next(f)
+		}
+		said := r.call("toggle-flag", fmt.Sprintf(flip, false))
+		got := lines(t, r, &file)
+		if len(got) != 2 || got[0].Outcome != "attempt" || got[1].Outcome != test.outcome || got[1].Call != got[0].Call || got[1].Entry != "" || (got[1].Message == "nothing was changed") != (test.outcome == "ok") {
+			t.Errorf("%s: %s: %+v", name, said, got)
+		}
 	}
 }
 

@@ -85,8 +85,11 @@ var copyFlagConfig = update(Spec{
 			return nil, err
 		}
 	}
-	if slices.Contains(in.Included, "updateFlagConfigMigrationSettings") { // they are not read here, so they may differ
-		c.says = append(c.says, "set the migration settings, if it is a migration flag")
+	switch part := "updateFlagConfigMigrationSettings"; { // they are not read here, so they may differ
+	case f.Migration != nil && slices.Contains(actions, part):
+		c.beside("set the migration settings", "the migration settings")
+	case slices.Contains(in.Included, part):
+		c.beside("set the migration settings, if it is a migration flag", "the migration settings")
 	}
 	before, then := copyStateOf(f, to), copyStateOf(f, c.then)
 	then.Version++
@@ -94,7 +97,8 @@ var copyFlagConfig = update(Spec{
 		intent: intent{
 			Says:         fmt.Sprintf("copy from %s to %s the targeting of flag %s of project %s: %s", in.From, in.To, in.Flag, in.Project, strings.Join(c.says, "; ")),
 			Version:      fmt.Sprintf("environments %d %d %s", from.Version, to.Version, digest(f.Variations)),
-			Instructions: c.do, Notes: c.notes, Tags: f.Tags,
+			Instructions: c.do, Tags: f.Tags, Reviewed: true,
+			Needs: []need{{"copyFlagConfigTo", in.target()}, {"copyFlagConfigFrom", source}},
 		},
 		Before: &before,
 		Apply: func(ctx context.Context, how manner) (*copyState, error) {
@@ -112,6 +116,8 @@ var copyFlagConfig = update(Spec{
 	}
 	if len(in.Included)+len(in.Excluded) == 0 {
 		p.CopyFrom = in.From
+	} else if len(c.left) > 0 {
+		p.Unasked = "no instruction sets " + strings.Join(c.left, " or ")
 	}
 	if len(c.says) == 0 {
 		p.Nothing = fmt.Sprintf("%s has in %s what it has in %s already", in.Flag, in.To, in.From)
@@ -143,7 +149,12 @@ type copying struct {
 	at             ldclient.Target
 	do             []ldclient.Instruction
 	says           []string
-	notes          []string
+	left           []string // what no instruction does
+}
+
+// beside notes a part of the copy that no instruction makes.
+func (c *copying) beside(says, what string) {
+	c.says, c.left = append(c.says, says), append(c.left, what)
 }
 
 func (c *copying) add(do ldclient.Instruction, format string, args ...any) {
@@ -174,8 +185,7 @@ func (c *copying) part(ctx context.Context, ld *ldclient.Client, action string) 
 		switch {
 		case reflect.DeepEqual(c.from.OffVariation, c.to.OffVariation):
 		case c.from.OffVariation == nil:
-			c.says = append(c.says, "set no off variation instead of "+offServes(c.f, c.to))
-			c.notes = append(c.notes, "no instruction unsets the off variation, so an approval request would leave that out")
+			c.beside("set no off variation instead of "+offServes(c.f, c.to), "no off variation")
 		default:
 			c.add(ldclient.UpdateOffVariation(idOf(c.f, *c.from.OffVariation)), "make %s the off variation instead of %s", offServes(c.f, c.from), offServes(c.f, c.to))
 		}

@@ -45,10 +45,7 @@ func expiringStateOf(f *ldclient.Flag, list []ldclient.ExpiringTarget, concerns 
 	return out
 }
 
-var manageExpiringTargets = update(Spec{
-	Name: "manage-expiring-targets", Title: "Manage expiring targets", Action: "updateExpiringTargets",
-	Doc: "List, add, change or remove the times at which individually targeted contexts leave their target in one environment. Target a context with update-individual-targets first.",
-}, func(ctx context.Context, ld *ldclient.Client, in struct {
+type expiringInput struct {
 	atFlagEnvironment
 	Do          string `json:"action" jsonschema:"enum=list,enum=add,enum=remove,enum=update" doc:"What to do; list writes nothing"`
 	ContextKey  string `json:"contextKey,omitempty" alias:"context" doc:"Needed but to list"`
@@ -56,7 +53,12 @@ var manageExpiringTargets = update(Spec{
 	Variation   string `json:"variation,omitempty" alias:"variationId,variationKey,variationName,variationIndex" doc:"The one that targets the context; found if not given"`
 	ExpiresAt   string `json:"expiresAt,omitempty" alias:"expirationDate,value,expires" doc:"To add or update: RFC 3339, ms since the epoch, or a time from now such as 36h, 7d, 2w"`
 	because
-}) (*plan[expiringState], error) {
+}
+
+var manageExpiringTargets = update(Spec{
+	Name: "manage-expiring-targets", Title: "Manage expiring targets", Action: "updateExpiringTargets",
+	Doc: "List, add, change or remove the times at which individually targeted contexts leave their target in one environment. Target a context with update-individual-targets first.",
+}, func(ctx context.Context, ld *ldclient.Client, in expiringInput) (*plan[expiringState], error) {
 	f, c, err := flagIn(ctx, ld, in.target())
 	if err != nil {
 		return nil, err
@@ -72,10 +74,12 @@ var manageExpiringTargets = update(Spec{
 		}), nil
 	}
 	e.t = ldclient.ExpiringTarget{ContextKind: kindOr(in.ContextKind), ContextKey: in.ContextKey}
-	if err := e.decide(in.Variation, in.ExpiresAt); err != nil {
+	instead, err := e.decide(in, countFrom(ctx))
+	if err != nil {
 		return nil, err
 	}
 	p := e.plan(e.same)
+	p.Instead, p.Needs = instead, []need{{"updateExpiringTargets", in.target()}}
 	p.Says = fmt.Sprintf("%s of flag %s in %s of project %s", p.Says, in.Flag, in.Environment, in.Project)
 	p.Apply = func(ctx context.Context, how manner) (*expiringState, error) {
 		then := e.then()
@@ -106,22 +110,23 @@ func (e *expiringEdit) same(t ldclient.ExpiringTarget) bool {
 }
 
 // decide checks what was asked for against what is there.
-func (e *expiringEdit) decide(said, expires string) error {
+func (e *expiringEdit) decide(in expiringInput, from time.Time) (instead string, err error) {
+	said, expires := in.Variation, in.ExpiresAt
 	if strings.TrimSpace(e.t.ContextKey) == "" {
-		return badf("missing contextKey: the context whose target should expire")
+		return "", badf("missing contextKey: the context whose target should expire")
 	}
 	who := whichContexts(e.t.ContextKind, []string{e.t.ContextKey})
 	targeted, ok := newTargetBuilder(e.flag, e.config).has[contextID{e.t.ContextKind, e.t.ContextKey}]
 	if !ok {
-		return badf("%s is not individually targeted by %s in %s, and only such a target can expire; target it with update-individual-targets first, or give its contextKind", who, e.flag.Key, e.at)
+		return "", badf("%s is not individually targeted by %s in %s, and only such a target can expire; target it with update-individual-targets first, or give its contextKind", who, e.flag.Key, e.at)
 	}
 	if said != "" {
 		i, err := variation(e.flag, said)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if i != targeted {
-			return badf("%s is targeted with %s, not with %s; leave variation out, or move it with update-individual-targets first", who, label(e.flag, targeted), label(e.flag, i))
+			return "", badf("%s is targeted with %s, not with %s; leave variation out, or move it with update-individual-targets first", who, label(e.flag, targeted), label(e.flag, i))
 		}
 	}
 	e.variation, e.t.VariationID = targeted, idOf(e.flag, targeted)
@@ -130,26 +135,25 @@ func (e *expiringEdit) decide(said, expires string) error {
 	}
 	switch {
 	case e.action == "remove" && expires != "":
-		return badf("action remove takes no expiresAt; use action update to set another time")
+		return "", badf("action remove takes no expiresAt; use action update to set another time")
 	case e.action == "remove":
-		return nil
+		return instead, nil
 	case e.action == "update" && e.was == nil:
-		return badf("%s has no expiry to update; use action add", who)
+		return "", badf("%s has no expiry to update; use action add", who)
 	}
-	var err error
-	if e.t.Expires, err = expiry(expires, time.Now()); err != nil {
-		return err
+	if e.t.Expires, instead, err = expiry(expires, in.Confirm, from); err != nil {
+		return "", err
 	}
 	if e.action == "add" && e.was != nil && e.was.Expires != e.t.Expires {
-		return badf("%s expires already, at %s; use action update to set another time", who, e.was.Expires)
+		return "", badf("%s expires already, at %s; use action update to set another time", who, e.was.Expires)
 	}
-	return nil
+	return instead, nil
 }
 
 func (e *expiringEdit) plan(concerns func(ldclient.ExpiringTarget) bool) *plan[expiringState] {
 	before := expiringStateOf(e.flag, e.list, concerns)
 	p := &plan[expiringState]{Before: &before}
-	p.Version = fmt.Sprintf("environment %d %s", e.config.Version, digest(e.list))
+	p.Version = fmt.Sprintf("environment %d %s at %d", e.config.Version, digest(e.list), e.t.Expires)
 	who := whichContexts(e.t.ContextKind, []string{e.t.ContextKey})
 	switch {
 	case e.action == "list":
@@ -181,8 +185,15 @@ func (e *expiringEdit) then() []ldclient.ExpiringTarget {
 	return out
 }
 
-// expiry reads a time to come: RFC 3339, ms since the epoch, or a time from now such as 7d.
-func expiry(s string, now time.Time) (ldclient.Millis, error) {
+// expiry reads a time to come: RFC 3339, ms since the epoch, or a time such as 7d, which is counted from a time.
+func expiry(said, confirm string, from time.Time) (at ldclient.Millis, instead string, err error) {
+	if at, err = timeToCome(said, from); err != nil {
+		return 0, "", err
+	}
+	return still("expiresAt", said, confirm, at)
+}
+
+func timeToCome(s string, from time.Time) (ldclient.Millis, error) {
 	s = strings.TrimSpace(s)
 	if s == "" {
 		return 0, badf("missing expiresAt: when the context should leave its target, such as 2027-03-01T12:00:00Z or 7d")
@@ -200,14 +211,14 @@ func expiry(s string, now time.Time) (ldclient.Millis, error) {
 		}
 	}
 	if d, err := fromNow(s); err == nil && !ok {
-		at, ok = now.Add(d), true
+		at, ok = from.Add(d), true
 	}
 	switch {
 	case !ok:
 		return 0, badf("expiresAt: must be a time such as 2027-03-01T12:00:00Z, milliseconds since the epoch, or a time from now such as 36h, 7d or 2w, got %q", short(s, 60))
-	case !at.After(now):
+	case !at.After(time.Now()):
 		return 0, badf("expiresAt: %s is past; give a time to come", at.UTC().Format(time.RFC3339))
-	case at.Sub(now) > 100*365*24*time.Hour:
+	case at.Sub(from) > 100*365*24*time.Hour:
 		return 0, badf("expiresAt: that is more than a hundred years from now; give milliseconds since the epoch, RFC 3339, or a time from now such as 7d")
 	}
 	return ldclient.Millis(at.UnixMilli()), nil

@@ -80,7 +80,7 @@ func (c *call) next(ctx context.Context, e *ldclient.Error) string {
 			return upper(why) + ". Use another token, or have the role changed."
 		}
 		if c.tool.Action != "" {
-			return fmt.Sprintf("The token's role needs the action %q on %s.", c.tool.Action, c.target)
+			return fmt.Sprintf("The token's role needs %s.", c.allowances())
 		}
 		return fmt.Sprintf("The token's role must allow viewing %s.", c.target)
 	case 404:

@@ -145,9 +145,15 @@ var updateFeatureFlag = update(Spec{
 		where = fmt.Sprintf("%s of project %s", environment, at.Project)
 	}
 	says := fmt.Sprintf("change flag %s in %s: %s", at.Key, where, strings.Join(t.says, "; "))
+	if environment != "" && at.Environment == "" && len(t.do) == len(t.says) {
+		says = fmt.Sprintf("change flag %s of project %s: %s", at.Key, at.Project, inBoth(environment, t.do, t.says))
+	}
 	p := flagPlan(ld, ldclient.Target{Project: at.Project, Environment: environment, Kind: "flag", Key: at.Key}, f, patchedIn(environment), says, t.do...)
 	p.Version = fmt.Sprintf("flag %d", f.Version)
 	p.Notes = t.notes
+	if at.Environment == "" {
+		p.Within = environment
+	}
 	p.Differ = func(before, after *patchedFlag) {
 		if before != nil && after != nil {
 			leaveOutSame(before.Settings, after.Settings)

@@ -160,6 +160,7 @@ type flagDetail struct {
 	Variations       []variationView     `json:"variations"`
 	Prerequisites    []prerequisiteView  `json:"prerequisites,omitempty"`
 	Targets          []targetView        `json:"targets,omitempty"`
+	Expiring         []expiringView      `json:"expiringTargets,omitempty" doc:"who leaves their target by themselves, the next ten"`
 	Rules            []ruleView          `json:"rules,omitempty"`
 	MoreRules        int                 `json:"moreRules,omitempty" doc:"rules left out here; read them with rulesOffset"`
 	Fallthrough      string              `json:"fallthrough,omitempty"`
@@ -174,6 +175,7 @@ type flagDetail struct {
 	Deprecated       bool                `json:"deprecated,omitempty"`
 	Experiment       bool                `json:"experiment,omitempty" doc:"an experiment runs on it: do not edit its rollout"`
 	URL              string              `json:"url,omitempty"`
+	Missing          []string            `json:"missing,omitempty" doc:"what could not be read"`
 }
 
 type variationView struct {
@@ -254,6 +256,15 @@ var getFlag = read(Spec{
 		Targets: targetViews(f, c, in.ValuesOffset), Fallthrough: serves(f, c.Fallthrough),
 		Temporary: f.Temporary, Tags: f.Tags, Maintainer: maintainer(f), Created: f.CreationDate.String(),
 		Archived: f.Archived, Deprecated: f.Deprecated, URL: pageURL(ld, in.target()),
+	}
+	if len(d.Targets) > 0 {
+		g := gather(ctx)
+		g.want("when targets expire", func(ctx context.Context) error {
+			list, err := ld.Flags.ExpiringTargets(ctx, in.Project, in.Environment, in.Flag)
+			d.Expiring = ten(expiringStateOf(f, list, func(ldclient.ExpiringTarget) bool { return true }).Targets, 0)
+			return err
+		})
+		d.Missing, _ = g.wait()
 	}
 	d.Variations = variationViews(f)
 	for _, p := range c.Prerequisites {

@@ -158,7 +158,7 @@ func TestClean(t *testing.T) {
 func TestSeal(t *testing.T) {
 	now := time.Now()
 	s := sealer{key: []byte("k"), now: func() time.Time { return now }}
-	v := sealed{Tool: "t", Arguments: "a", Resource: "r", Version: "1", Caller: "c"}
+	v := sealed{Tool: "t", Arguments: "a", Resource: "r", Version: "1", Caller: "c", Does: "d"}
 	state := s.close(v)
 	if err := s.open(state, v); err != nil {
 		t.Error(err)
@@ -167,8 +167,8 @@ func TestSeal(t *testing.T) {
 		t.Error("another key opened it")
 	}
 	for name, other := range map[string]sealed{
-		"tool": {"x", "a", "r", "1", "c", 0}, "arguments": {"t", "x", "r", "1", "c", 0}, "resource": {"t", "a", "x", "1", "c", 0},
-		"version": {"t", "a", "r", "2", "c", 0}, "caller": {"t", "a", "r", "1", "x", 0},
+		"tool": {"x", "a", "r", "1", "c", "d", 0, 0}, "arguments": {"t", "x", "r", "1", "c", "d", 0, 0}, "resource": {"t", "a", "x", "1", "c", "d", 0, 0},
+		"version": {"t", "a", "r", "2", "c", "d", 0, 0}, "caller": {"t", "a", "r", "1", "x", "d", 0, 0}, "deed": {"t", "a", "r", "1", "c", "x", 0, 0},
 	} {
 		if s.open(state, other) == nil {
 			t.Errorf("it opened for another %s", name)

@@ -76,16 +76,22 @@ func (g *guard) check(ctx context.Context, c *call, p intent) error {
 		return refuse("It could not be found out whether %s is protected, so the change was not made: %v.", c.target, err)
 	}
 	var protected []string
+	c.review = nil
 	for _, e := range envs {
 		if e.RequireComments.On() && clean(c.given.Comment) == "" {
 			return refuse("Environment %s requires a comment with every change. Call %s again with comment saying why.", e.Key, c.tool.Name)
 		}
 		why := g.protects(e)
-		if c.review = g.reviewFor(ctx, c.target, e, p); c.review != nil {
-			if c.review.bypass == policy.No {
-				return c.review
+		if r := g.reviewFor(ctx, c.target, e, p); r != nil {
+			warning := r.passing()
+			if !p.PastReview {
+				c.review, warning = r, r.warning()
 			}
-			p.Notes = append(slices.Clip(p.Notes), c.review.warning())
+			if c.review != nil && r.bypass == policy.No {
+				c.srv.may.again() // the role may have been changed since it was read
+				return r
+			}
+			p.Notes = append(slices.Clip(p.Notes), warning)
 			why = cmp.Or(why, "asks for approvals")
 		}
 		if why != "" {
@@ -115,7 +121,8 @@ func (g *guard) protects(e ldclient.Environment) string {
 // confirm asks the person through the client, or, where the client cannot,
 // wants the call again with the key of what would change.
 func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []string) error {
-	seen := sealed{Tool: c.tool.Name, Arguments: digest(c.args), Resource: c.target.String(), Version: p.Version, Caller: caller(ctx)}
+	seen := sealed{Tool: c.tool.Name, Arguments: digest(c.args), Resource: c.target.String(), Version: p.Version, Caller: caller(ctx),
+		Does: digest([]any{p.Instructions, p.Says}), Asked: c.as.UnixMilli()}
 	if answer := server.ElicitationResponse(c.req.Params.InputResponses, "confirm"); answer != nil {
 		if answer.Action != mcp.ElicitationResponseActionAccept {
 			return refuse("The person did not confirm (%s). Do not try again unless they ask for it.", answer.Action)
@@ -138,7 +145,7 @@ func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []stri
 	for _, note := range p.Notes {
 		says += " " + upper(strings.TrimSuffix(note, ".")) + "."
 	}
-	word := c.target.Environment
+	word := cmp.Or(c.target.Environment, p.Within)
 	if c.tool.Effect == Delete || word == "" {
 		word = c.target.Key
 	}
@@ -158,7 +165,11 @@ func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []stri
 	if g.opts.Confirm == ConfirmAsk {
 		return refuse("%s A person has to confirm it, and this client cannot ask one. Make the change in LaunchDarkly, or use a client that supports elicitation.", says)
 	}
-	return refuse("%s Nothing was changed yet. Show this to the user; once they agree, call %s again with the same arguments and confirm: %q.", says, c.tool.Name, word)
+	but := ""
+	if p.Instead != "" {
+		but = ", but with " + p.Instead + ","
+	}
+	return refuse("%s Nothing was changed yet. Show this to the user; once they agree, call %s again with the same arguments%s and confirm: %q.", says, c.tool.Name, but, word)
 }
 
 // canElicit reports whether the client said that it can put a question to a

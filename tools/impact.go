@@ -2,6 +2,7 @@ package tools
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,9 @@ type impact struct {
 	Examples  []example    `json:"examples,omitempty"`
 	Flags     []flagImpact `json:"otherFlags,omitempty" doc:"flags that depend on the flag or target the segment"`
 	Unknown   []string     `json:"unknown,omitempty" doc:"what could not be known"`
+
+	doubts []string // those of Unknown that make a difference to who has to decide, the weightiest first
+	unseen string   // why it says nothing that no context changes, "" where it does
 }
 
 // move counts the contexts that would get one thing instead of another.
@@ -47,37 +51,71 @@ type flagImpact struct {
 
 const maxExamples = 5
 
+// maxDoubts is how many doubts a person is told in one question.
+const maxDoubts = 2
+
 // sentence is the impact for a person who is asked to confirm the change.
 func (i *impact) sentence() string {
+	doubts := ""
+	for _, d := range i.doubts[:min(maxDoubts, len(i.doubts))] {
+		doubts += " " + d + "."
+	}
 	if i.Contexts == 0 {
-		return strings.Join(i.Unknown, ". ") + "."
+		return strings.TrimSpace(doubts)
 	}
 	unjudged := ""
 	if i.NotJudged > 0 {
 		unjudged = fmt.Sprintf("; %d could not be judged", i.NotJudged)
 	}
 	says := fmt.Sprintf("Of %s, none would get anything else%s.", i.Sample, unjudged)
-	if i.Changing > 0 {
-		var parts []string
-		for n, m := range i.Moves[:min(3, len(i.Moves))] {
-			switch m.To {
-			case inside:
-				parts = append(parts, fmt.Sprintf("%d would enter the segment", m.Contexts))
-			case outside:
-				parts = append(parts, fmt.Sprintf("%d would leave the segment", m.Contexts))
-			default:
-				parts = append(parts, fmt.Sprintf("%d %s%s instead of %s", m.Contexts, []string{"would get ", ""}[min(n, 1)], m.To, m.From))
-			}
-		}
-		if rest := len(i.Moves) - len(parts); rest > 0 {
-			parts = append(parts, fmt.Sprintf("%d more would change otherwise", i.Changing-sumOf(i.Moves[:3])))
-		}
-		says = fmt.Sprintf("Of %s, %s%s.", i.Sample, strings.Join(parts, ", "), unjudged)
+	switch {
+	case i.Changing > 0:
+		says = fmt.Sprintf("Of %s, %s%s.", i.Sample, i.moves(), unjudged)
+	case i.unseen != "":
+		says = fmt.Sprintf("Of %s, %s%s.", i.Sample, i.unseen, unjudged)
 	}
-	for _, f := range i.Flags[:min(3, len(i.Flags))] {
-		if f.Changing > 0 {
-			says += fmt.Sprintf(" Flag %s would change for %d of them.", f.Key, f.Changing)
+	return says + i.others() + doubts
+}
+
+// moves says what the contexts that change would get.
+func (i *impact) moves() string {
+	var parts []string
+	for n, m := range i.Moves[:min(3, len(i.Moves))] {
+		switch m.To {
+		case inside:
+			parts = append(parts, fmt.Sprintf("%d would enter the segment", m.Contexts))
+		case outside:
+			parts = append(parts, fmt.Sprintf("%d would leave the segment", m.Contexts))
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s%s instead of %s", m.Contexts, []string{"would get ", ""}[min(n, 1)], m.To, m.From))
 		}
+	}
+	if len(i.Moves) > len(parts) {
+		parts = append(parts, fmt.Sprintf("%d more would change otherwise", i.Changing-sumOf(i.Moves[:len(parts)])))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// others says what becomes of other flags, three of them.
+func (i *impact) others() string {
+	says, met := "", 0
+	for _, f := range i.Flags {
+		if f.Changing+f.NotJudged == 0 {
+			continue
+		}
+		met++
+		switch {
+		case met > 3:
+		case f.Changing == 0:
+			says += fmt.Sprintf(" Flag %s could not be judged for %d of them.", f.Key, f.NotJudged)
+		case f.NotJudged == 0:
+			says += fmt.Sprintf(" Flag %s would change for %d of them.", f.Key, f.Changing)
+		default:
+			says += fmt.Sprintf(" Flag %s would change for %d of them and could not be judged for %d.", f.Key, f.Changing, f.NotJudged)
+		}
+	}
+	if met > 3 {
+		says += fmt.Sprintf(" So it is with %d more flags.", met-3)
 	}
 	return says
 }
@@ -101,27 +139,42 @@ type tally struct {
 
 // judged is what one flag or segment is before and after.
 type judged struct {
-	compare func(*engine.Subject) engine.Outcome
+	compare func(*engine.Subject, func(engine.Pair) bool) engine.Outcome
 	gives   func(after bool, r engine.Result) (value, name string)
+	id      func(after bool, r engine.Result) string // tells what is given whatever it is called or has for a value
 	why     func(after bool, s *engine.Subject, r engine.Result) string
 }
 
-// judge looks at every context. One that may or may not change is not counted as either.
-func (j *judging) judge(of judged) tally {
+// timeUp is why contexts were left out when a call took too long.
+const timeUp = "time was up"
+
+// judge looks at every context, as long as there is time. One that may or may
+// not change is not counted as either.
+func (j *judging) judge(ctx context.Context, of judged) tally {
 	v := tally{same: true, moves: map[[2]string]int{}, causes: map[string]int{}}
-	for _, s := range j.subjects {
-		out := of.compare(s)
-		first := out.Pairs[0]
-		from, fromName := of.gives(false, first.Before)
-		to, toName := of.gives(true, first.After)
-		changes, certain := from != to, !out.Cut
-		for _, p := range out.Pairs {
-			b, _ := of.gives(false, p.Before)
-			a, _ := of.gives(true, p.After)
-			// Where nothing changes whatever is not known, it does not matter that it is not.
-			certain = certain && (b == a) == !changes && (!changes || b == from && a == to)
-			v.same = v.same && b == a && p.Before.Variation == p.After.Variation
+	for n, s := range j.subjects {
+		if ctx.Err() != nil {
+			left := len(j.subjects) - n
+			v.notJudged, v.same, v.causes[timeUp] = v.notJudged+left, false, left
+			j.matters(tooSlow, "Time was up before all of it was looked at")
+			break
 		}
+		var from, fromName, to, toName string
+		met, changes, certain := false, false, true
+		out := of.compare(s, func(p engine.Pair) bool {
+			b, bName := of.gives(false, p.Before)
+			a, aName := of.gives(true, p.After)
+			v.same = v.same && b == a && of.id(false, p.Before) == of.id(true, p.After)
+			if !met {
+				met, changes = true, b != a
+				from, fromName, to, toName = b, bName, a, aName
+			}
+			// Where nothing changes whatever is not known, it does not matter that it is not.
+			certain = (b == a) == !changes && (!changes || b == from && a == to)
+			return !certain
+		})
+		certain = certain && !out.Cut
+		first := out.Pairs[0]
 		switch {
 		case !certain:
 			v.notJudged, v.same = v.notJudged+1, false
@@ -162,7 +215,15 @@ func (j *judging) ofFlag(key string) judged {
 		return 0
 	}
 	return judged{
-		compare: func(s *engine.Subject) engine.Outcome { return engine.Compare(j.before, j.after, key, s) },
+		compare: func(s *engine.Subject, enough func(engine.Pair) bool) engine.Outcome {
+			return engine.Compare(j.before, j.after, key, s, enough)
+		},
+		id: func(after bool, r engine.Result) string {
+			if f := flags[side(after)]; f != nil {
+				return idOf(f, r.Variation)
+			}
+			return ""
+		},
 		gives: func(after bool, r engine.Result) (string, string) {
 			n := side(after)
 			if r.Variation < 0 || r.Variation >= len(values[n]) {
@@ -198,7 +259,10 @@ const (
 // ofSegment compares who is in a segment before and after.
 func (j *judging) ofSegment(key string) judged {
 	return judged{
-		compare: func(s *engine.Subject) engine.Outcome { return engine.Members(j.before, j.after, key, s) },
+		compare: func(s *engine.Subject, enough func(engine.Pair) bool) engine.Outcome {
+			return engine.Members(j.before, j.after, key, s, enough)
+		},
+		id: func(_ bool, r engine.Result) string { return fmt.Sprint(r.Variation) },
 		gives: func(_ bool, r engine.Result) (string, string) {
 			if r.Variation == 1 {
 				return inside, inside
@@ -225,7 +289,10 @@ func (v tally) into(i *impact) {
 
 // report puts all of it together.
 func (j *judging) report(v tally, others []flagImpact) *impact {
-	out := &impact{Sample: j.sample, Contexts: len(j.subjects), Flags: others}
+	slices.SortFunc(others, func(a, b flagImpact) int {
+		return cmp.Or(cmp.Compare(b.Changing, a.Changing), cmp.Compare(b.NotJudged, a.NotJudged), cmp.Compare(a.Key, b.Key))
+	})
+	out := &impact{Sample: j.sample, Contexts: len(j.subjects), Flags: others, doubts: j.weighty(), unseen: j.unseen}
 	v.into(out)
 	out.Unknown = append(out.Unknown, j.unknown...)
 	return out

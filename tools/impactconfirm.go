@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,16 +25,34 @@ func impactWords(ctx context.Context, c *call, p intent, protected []string) str
 	}
 	ctx, cancel := context.WithTimeout(ldclient.WithoutWrites(ctx), impactWithin)
 	defer cancel()
+	if at.Environment == "" {
+		at.Environment = p.Within
+	}
 	if at.Environment != "" {
 		return impactIn(ctx, c.ld, at, at.Environment, p.Instructions)
 	}
 	if at.Kind != "flag" {
 		return ""
 	}
+	list := slices.Clone(protected)
+	critical := func(e string) int {
+		if strings.HasSuffix(e, "(critical)") {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(list, func(a, b string) int { return critical(a) - critical(b) })
 	var says []string
-	for _, e := range protected[:min(maxImpactIn, len(protected))] {
+	for _, e := range list[:min(maxImpactIn, len(list))] {
 		key, _, _ := strings.Cut(e, " ")
 		says = append(says, impactIn(ctx, c.ld, at, key, p.Instructions))
+	}
+	if more := len(list) - maxImpactIn; more > 0 {
+		were := "environments were"
+		if more == 1 {
+			were = "environment was"
+		}
+		says = append(says, fmt.Sprintf("%d more protected %s not looked at.", more, were))
 	}
 	return strings.Join(says, " ")
 }

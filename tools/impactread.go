@@ -16,10 +16,13 @@ import (
 type judging struct {
 	ld            *ldclient.Client
 	at            ldclient.Target // what changes, with an environment
+	was, is       *ldclient.Flag  // of a flag that changes
 	before, after *engine.Environment
 	subjects      []*engine.Subject
 	sample        string
 	unknown       []string
+	weighed       []weighed
+	unseen        string
 	tried         map[string]bool // flags and segments that were asked for
 }
 
@@ -34,12 +37,6 @@ const (
 	maxSampleRepeats = 3   // pages that may bring nothing new
 )
 
-func (j *judging) doubt(format string, args ...any) {
-	if says := fmt.Sprintf(format, args...); !slices.Contains(j.unknown, says) {
-		j.unknown = append(j.unknown, says)
-	}
-}
-
 // sampled are the contexts that are looked at: those that are given or, without any, a number of those seen lately.
 type sampled struct {
 	given []*engine.Subject
@@ -49,21 +46,22 @@ type sampled struct {
 // flagImpactOf tells what becomes of contexts when a flag in one environment becomes another.
 func flagImpactOf(ctx context.Context, ld *ldclient.Client, at ldclient.Target, was, is *ldclient.Flag, from sampled) (*impact, error) {
 	j := newJudging(ld, at)
+	j.was, j.is = was, is
 	j.before.AddFlag(at.Key, was)
 	j.after.AddFlag(at.Key, is)
 	if err := j.read(ctx, from); err != nil {
 		return nil, err
 	}
-	v := j.judge(j.ofFlag(at.Key))
+	v := j.judge(ctx, j.ofFlag(at.Key))
+	about := j.meaning()
+	about.ofFlags(was, is, at.Environment)
+	j.doubtSample(*about, v.changing)
 	j.doubtExperiment(was, is)
-	var others []flagImpact
-	if len(j.subjects) > 0 && !(v.same && was.Archived == is.Archived && was.Environments[at.Environment].On == is.Environments[at.Environment].On) {
-		var err error
-		if others, err = j.flags(ctx, j.dependents(ctx)); err != nil {
-			return nil, err
-		}
+	if len(j.subjects) == 0 || v.same && was.Archived == is.Archived && was.Environments[at.Environment].On == is.Environments[at.Environment].On {
+		return j.report(v, nil), nil
 	}
-	return j.report(v, others), nil
+	others, err := j.flags(ctx, j.dependents(ctx))
+	return j.report(v, others), err
 }
 
 // segmentImpactOf tells which contexts enter or leave when a segment becomes another, and what flags that target it then give.
@@ -74,21 +72,21 @@ func segmentImpactOf(ctx context.Context, ld *ldclient.Client, at ldclient.Targe
 	if err := j.read(ctx, from); err != nil {
 		return nil, err
 	}
-	v := j.judge(j.ofSegment(at.Key))
-	var others []flagImpact
-	if len(j.subjects) > 0 && v.changing+v.notJudged > 0 {
-		keys := keysOf(was.Flags, func(f ldclient.SegmentFlag) string { return f.Key })
-		if len(keys) > maxImpactFlags {
-			j.doubt("%d flags target the segment, of which only the first %d were looked at", len(keys), maxImpactFlags)
-			keys = keys[:maxImpactFlags]
-		}
-		var err error
-		if others, err = j.flags(ctx, keys); err != nil {
-			return nil, err
-		}
-		j.doubt("Segments whose rules name this one, and flags that depend on others, were not looked at")
+	v := j.judge(ctx, j.ofSegment(at.Key))
+	about := j.meaning()
+	about.ofSegments(was, is)
+	j.doubtSample(*about, v.changing)
+	if len(j.subjects) == 0 || v.changing+v.notJudged == 0 {
+		return j.report(v, nil), nil
 	}
-	return j.report(v, others), nil
+	keys := keysOf(was.Flags, func(f ldclient.SegmentFlag) string { return f.Key })
+	if len(keys) > maxImpactFlags {
+		j.matters(dependentsUnread, "%d flags target the segment, of which only the first %d were looked at", len(keys), maxImpactFlags)
+		keys = keys[:maxImpactFlags]
+	}
+	others, err := j.flags(ctx, keys)
+	j.doubt("Segments whose rules name this one, and flags that depend on others, were not looked at")
+	return j.report(v, others), err
 }
 
 // read reads what the change may concern and the contexts to look at.
@@ -102,54 +100,65 @@ func (j *judging) read(ctx context.Context, from sampled) error {
 	}
 	g := gather(ctx)
 	g.need(j.load)
-	var seen []*engine.Subject
-	odd := 0
+	var seen seenContexts
 	g.want("contexts seen lately", func(ctx context.Context) (err error) {
-		seen, odd, err = seenLately(ctx, j.ld, j.at, from.seen)
+		seen, err = seenLately(ctx, j.ld, j.at, from.seen)
 		return err
 	})
 	missing, err := g.wait()
 	if err != nil {
 		return err
 	}
-	j.subjects, j.sample = seen, fmt.Sprintf("%d contexts seen lately in %s", len(seen), j.at.Environment)
+	j.subjects, j.sample = seen.subjects, fmt.Sprintf("%d contexts seen lately in %s", len(seen.subjects), j.at.Environment)
 	switch {
 	case len(missing) > 0:
-		j.doubt("%s, so it is not known whom this concerns", upper(missing[0]))
-	case len(seen) == 0:
-		j.doubt("No contexts were seen lately in %s, so it is not known whom this concerns", j.at.Environment)
+		j.matters(nobodySeen, "%s, so it is not known whom this concerns", upper(missing[0]))
+	case len(j.subjects) == 0:
+		j.matters(nobodySeen, "No contexts were seen lately in %s, so it is not known whom this concerns", j.at.Environment)
 	default:
 		j.doubt("Contexts that were not among those seen lately may change too")
 		j.doubtKinds()
 	}
-	if odd > 0 {
-		j.doubt("%d contexts seen lately could not be understood", odd)
+	if seen.odd > 0 {
+		j.doubt("%d contexts seen lately could not be understood", seen.odd)
+	}
+	if seen.cut != nil {
+		j.matters(readsCut, "Of the contexts seen lately more than these could not be read (%s)", strings.TrimSuffix(short(clean(lastWords(seen.cut)), 100), "."))
 	}
 	return nil
 }
 
+// seenContexts are contexts that were seen lately, how many more were of no
+// form that is understood, and why there are no more where reading them failed.
+type seenContexts struct {
+	subjects []*engine.Subject
+	odd      int
+	cut      error
+}
+
 // seenLately reads the contexts seen last in an environment, each once however many applications reported it.
-func seenLately(ctx context.Context, ld *ldclient.Client, at ldclient.Target, limit int) (out []*engine.Subject, odd int, err error) {
+func seenLately(ctx context.Context, ld *ldclient.Client, at ldclient.Target, limit int) (out seenContexts, err error) {
 	known := map[string]bool{}
 	q := ldclient.ContextQuery{Limit: min(limit, ldclient.MaxContextLimit)}
-	for idle := 0; len(out) < limit && idle < maxSampleRepeats; {
+	for idle := 0; len(out.subjects) < limit && idle < maxSampleRepeats; {
 		got, err := ld.Contexts.Search(ctx, at.Project, at.Environment, q)
 		if err != nil {
-			if len(out) > 0 && ctx.Err() == nil {
-				return out, odd, nil
+			if len(out.subjects) > 0 && ctx.Err() == nil {
+				out.cut = err
+				return out, nil
 			}
-			return nil, 0, err
+			return seenContexts{}, err
 		}
 		had := len(known)
 		for _, c := range got.Items {
 			s, err := engine.Seen(c.Context)
 			if err != nil {
-				odd++
+				out.odd++
 				continue
 			}
-			if name := s.String(); !known[name] && len(out) < limit {
+			if name := s.String(); !known[name] && len(out.subjects) < limit {
 				known[name] = true
-				out = append(out, s)
+				out.subjects = append(out.subjects, s)
 			}
 		}
 		if len(known) == had {
@@ -159,7 +168,7 @@ func seenLately(ctx context.Context, ld *ldclient.Client, at ldclient.Target, li
 			break
 		}
 	}
-	return out, odd, nil
+	return out, nil
 }
 
 // load reads the prerequisites and segments that the flags and segments name,
@@ -221,9 +230,38 @@ func (j *judging) readFlags(ctx context.Context, keys []string) error {
 	}
 	for key, f := range got {
 		j.before.AddFlag(key, f)
-		j.after.AddFlag(key, f)
+		if g, whole := j.shifted(f); whole {
+			j.after.AddFlag(key, g)
+		} else {
+			j.after.LoseFlag(key, fmt.Sprintf("flag %s requires a variation of %s that would be gone", key, j.at.Key))
+		}
 	}
 	return ctx.Err()
+}
+
+// shifted is a flag as it is after the change: what it requires of the changed
+// flag are places in a list of variations that may be another one then. It is
+// not whole where it requires a variation that is gone.
+func (j *judging) shifted(f *ldclient.Flag) (_ *ldclient.Flag, whole bool) {
+	if f == nil || j.was == nil {
+		return f, true
+	}
+	c := f.Environments[j.at.Environment]
+	n := slices.IndexFunc(c.Prerequisites, func(p ldclient.Prerequisite) bool { return p.Key == j.at.Key })
+	if n < 0 {
+		return f, true
+	}
+	id := idOf(j.was, c.Prerequisites[n].Variation)
+	to := variationAt(j.is, id)
+	if id == "" || to < 0 { // without ids, places tell nothing once the list is another
+		return f, id == "" && slices.EqualFunc(j.was.Variations, j.is.Variations, func(a, b ldclient.Variation) bool { return a.ID == b.ID })
+	}
+	g := *f
+	g.Environments = maps.Clone(f.Environments)
+	c.Prerequisites = slices.Clone(c.Prerequisites)
+	c.Prerequisites[n].Variation = to
+	g.Environments[j.at.Environment] = c
+	return &g, true
 }
 
 // untried are the keys that were not asked for yet, as long as there is room for them.
@@ -234,7 +272,7 @@ func (j *judging) untried(what string, keys []string) []string {
 		switch {
 		case j.tried[what+" "+key]:
 		case len(j.tried) >= maxImpactReads:
-			j.doubt("Only %d prerequisites and segments were read", maxImpactReads)
+			j.matters(readsCut, "Only %d prerequisites and segments were read", maxImpactReads)
 		default:
 			j.tried[what+" "+key] = true
 			out = append(out, key)
@@ -260,7 +298,7 @@ func (j *judging) dependents(ctx context.Context) []string {
 		}
 		missing, _ := g.wait() // nothing was needed
 		for _, m := range missing {
-			j.doubt("%s", upper(m))
+			j.matters(dependentsUnread, "%s", upper(m))
 		}
 		for _, note := range notes {
 			if note != "" {
@@ -272,7 +310,7 @@ func (j *judging) dependents(ctx context.Context) []string {
 			switch {
 			case row.Key == j.at.Key || slices.Contains(out, row.Key):
 			case len(out) >= maxImpactFlags:
-				j.doubt("More than %d flags depend on it; only those were looked at", maxImpactFlags)
+				j.matters(dependentsUnread, "More than %d flags depend on it; only those were looked at", maxImpactFlags)
 			default:
 				out, level = append(out, row.Key), append(level, row.Key)
 			}
@@ -293,50 +331,36 @@ func (j *judging) flags(ctx context.Context, keys []string) ([]flagImpact, error
 			unread = append(unread, key)
 		}
 	}
-	if err := j.readFlags(ctx, unread); err != nil {
+	err := j.readFlags(ctx, unread)
+	if err == nil {
+		err = j.load(ctx)
+	}
+	if ctx.Err() != nil {
+		j.matters(dependentsUnread, "Time was up before flags %s were looked at", keyList(keys))
+		keys, err = nil, nil
+	}
+	if err != nil {
 		return nil, err
 	}
-	if err := j.load(ctx); err != nil {
-		return nil, err
+	for _, key := range keys {
+		if !j.before.Added(key) {
+			j.after.LoseFlag(key, fmt.Sprintf("flag %s could not be read", key))
+		}
 	}
 	var out []flagImpact
 	for _, key := range keys {
-		v := j.judge(j.ofFlag(key))
-		out = append(out, flagImpact{key, v.changing, v.notJudged})
-		for cause := range maps.Keys(v.causes) {
-			j.doubt("%s, which matters for flag %s", upper(cause), key)
+		f := flagImpact{Key: key, NotJudged: len(j.subjects)}
+		if why := j.after.Lost(key); why != "" {
+			j.doubt("%s", upper(why))
+		} else {
+			v := j.judge(ctx, j.ofFlag(key))
+			f.Changing, f.NotJudged = v.changing, v.notJudged
+			for cause := range v.causes {
+				j.doubt("%s, which matters for flag %s", upper(cause), key)
+			}
 		}
+		out = append(out, f)
 	}
 	slices.Sort(j.unknown)
 	return out, nil
-}
-
-// doubtKinds says what follows from looking at contexts one kind at a time, as LaunchDarkly lists them.
-func (j *judging) doubtKinds() {
-	kinds := append(j.before.Kinds(), j.after.Kinds()...)
-	slices.Sort(kinds)
-	kinds = slices.Compact(kinds)
-	other := 0
-	for _, s := range j.subjects {
-		if !slices.ContainsFunc(kinds, func(kind string) bool { return s.Keys()[kind] != "" }) {
-			other++
-		}
-	}
-	switch {
-	case len(kinds) == 0:
-	case other > 0:
-		j.doubt("%d of the contexts are of kinds that are not looked at (%s is); they count as if code evaluated them alone", other, strings.Join(kinds, " and "))
-	case len(kinds) > 1:
-		j.doubt("Contexts of kinds %s are looked at, each by itself; code may evaluate several together", strings.Join(kinds, ", "))
-	}
-}
-
-// doubtExperiment says that an experiment cannot be told for certain.
-func (j *judging) doubtExperiment(flags ...*ldclient.Flag) {
-	for _, f := range flags {
-		c := f.Environments[j.at.Environment]
-		if slices.ContainsFunc(append([]ldclient.RuleServe{c.Fallthrough}, rulesServe(c.Rules)...), ldclient.RuleServe.InExperiment) {
-			j.doubt("An experiment runs on the flag; who is in it was worked out from its allocation alone")
-		}
-	}
 }

@@ -107,7 +107,8 @@ func (k *knowledge) rulesOut(t Tool) (string, bool) {
 	if t.Effect == Read {
 		return k.unseen(kinds)
 	}
-	why := ""
+	var reasons []string
+	var tried []need
 	for _, kind := range kinds {
 		for _, action := range splitActions(t) {
 			if !slices.Contains(actions[kind], action) {
@@ -117,12 +118,18 @@ func (k *knowledge) rulesOut(t Tool) (string, bool) {
 			if could {
 				return "", false
 			}
-			if why == "" {
-				why = k.because(cmp.Or(action, "any change of a "+kind), "", because)
-			}
+			action = cmp.Or(action, "any change of a "+kind)
+			tried = append(tried, need{action: action})
+			reasons = append(reasons, k.because(action, "", because))
 		}
 	}
-	return why, why != ""
+	switch len(slices.Compact(slices.Clone(reasons))) {
+	case 0:
+		return "", false
+	case 1:
+		return reasons[0], true
+	}
+	return fmt.Sprintf("its roles allow none of %s (%s)", someOf(tried), strings.Join(k.roleNames(), ", ")), true
 }
 
 // unseen tells why a tool that reads in a project can never be used.
@@ -151,7 +158,7 @@ func (s *Server) whyHidden(t *served) string {
 	if t.hidden != "" {
 		return t.hidden
 	}
-	if never, ok := s.may.known.Load().hidden()[t.Name]; ok {
+	if never, ok := s.knows().hidden()[t.Name]; ok {
 		return "the token can never use it, for " + never
 	}
 	return ""
@@ -159,50 +166,86 @@ func (s *Server) whyHidden(t *served) string {
 
 // refusedFor tells which statement or role refused a call, "" where that is not certain.
 func (c *call) refusedFor(ctx context.Context) string {
-	k := c.srv.may.known.Load()
+	k := c.srv.knows()
 	if k == nil {
 		return ""
 	}
-	wanted, needsAll := []string{""}, false
+	wanted, all := []need{{"", c.target}}, true
 	if c.tool.Effect != Read {
-		wanted, needsAll = c.wanted()
+		wanted, all = c.wanted()
 	}
-	says := ""
-	for _, action := range wanted {
-		why := k.refuses(ctx, c.ld, c.target, action)
-		if why != "" && needsAll {
+	var reasons []string
+	for _, w := range wanted {
+		why := k.refuses(ctx, c.ld, w.at, w.action)
+		if why != "" && all {
 			return why
 		}
-		if why == "" && !needsAll { // it is enough by itself
-			says = ""
+		if why == "" && !all { // it is enough by itself
+			reasons = nil
 			break
 		}
-		if says == "" {
-			says = why
-		}
+		reasons = append(reasons, why)
 	}
-	if says == "" {
+	switch slices.Sort(reasons); {
+	case all || len(reasons) == 0:
 		c.srv.may.again()
+		return ""
+	case len(slices.Compact(slices.Clone(reasons))) == 1:
+		return reasons[0]
 	}
-	return says
+	return fmt.Sprintf("the token may do none of %s on %s", someOf(wanted), c.target)
 }
 
-// wanted are the actions that a call needs: all of them, or else one at least. None when it is not known.
-func (c *call) wanted() (list []string, all bool) {
+// someOf lists actions for people.
+func someOf(list []need) string {
+	const most = 6
+	names := keysOf(list, func(n need) string { return n.action })
+	if n := len(names) - most; n > 1 {
+		return fmt.Sprintf("%s and %d more actions", strings.Join(names[:most], ", "), n)
+	}
+	return strings.Join(names, ", ")
+}
+
+// wanted is what a call needs: all of it, or else one of it at least. None when it is not known.
+func (c *call) wanted() (list []need, all bool) {
+	if len(c.needs) > 0 {
+		return c.needs, true
+	}
 	if len(c.does) == 0 {
-		return splitActions(c.tool.Tool), false
+		for _, action := range splitActions(c.tool.Tool) {
+			list = append(list, need{action, c.target})
+		}
+		return list, len(list) == 1
 	}
 	for _, i := range c.does {
-		kind, _ := i["kind"].(string)
-		action := instructionActions[c.target.Kind][kind]
+		action := instructionActions[c.target.Kind][i.Kind()]
 		if action == "" {
 			return nil, true
 		}
-		if !slices.Contains(list, action) {
-			list = append(list, action)
+		if n := (need{action, c.target}); !slices.Contains(list, n) {
+			list = append(list, n)
 		}
 	}
 	return list, true
+}
+
+// allowances says what LaunchDarkly must allow a call, where it is not known what of it is refused.
+func (c *call) allowances() string {
+	list, all := c.wanted()
+	if len(list) == 0 {
+		for _, action := range splitActions(c.tool.Tool) {
+			list = append(list, need{action, c.target})
+		}
+		all = len(list) == 1
+	}
+	var says []string
+	for _, n := range list {
+		says = append(says, fmt.Sprintf("the action %q on %s", n.action, n.at))
+	}
+	if all {
+		return strings.Join(says, " and ")
+	}
+	return fmt.Sprintf("at least one of the actions %s on %s", someOf(list), c.target)
 }
 
 // refuses tells why an action on t, or viewing its project where action is "",
@@ -235,17 +278,17 @@ func (k *knowledge) resources(ctx context.Context, ld *ldclient.Client, t ldclie
 	}
 	if k.uses("proj") {
 		if p, err := ld.Projects.Get(ctx, t.Project); err == nil {
-			r = r.With("proj", policy.Facts{Tags: known(p.Tags)})
+			r = r.With("proj", policy.Facts{Tags: p.Tags})
 		}
 	}
 	if t.Kind == "flag" && k.uses("flag") {
 		if f, err := ld.Flags.Get(ctx, t.Project, t.Environment, t.Key); err == nil {
-			r = r.With("flag", policy.Facts{Tags: known(f.Tags)})
+			r = r.With("flag", policy.Facts{Tags: f.Tags})
 		}
 	}
 	if t.Kind == "segment" && t.Environment != "" && k.uses("segment") {
 		if s, err := ld.Segments.Get(ctx, t.Project, t.Environment, t.Key); err == nil {
-			r = r.With("segment", policy.Facts{Tags: known(s.Tags)})
+			r = r.With("segment", policy.Facts{Tags: s.Tags})
 		}
 	}
 	all := t.Environment == "" && slices.Contains(everywhere, action) && t.Kind == "flag"
@@ -258,13 +301,10 @@ func (k *knowledge) resources(ctx context.Context, ld *ldclient.Client, t ldclie
 	}
 	var out []policy.Resource
 	for _, e := range envs {
-		out = append(out, r.Named("env", e.Key).With("env", policy.Facts{Tags: known(e.Tags), Critical: policy.Known(e.Critical.On())}))
+		out = append(out, r.Named("env", e.Key).With("env", policy.Facts{Tags: e.Tags, Critical: e.Critical.Known()}))
 	}
 	return out
 }
-
-// known are tags that were read: none is not the same as unknown.
-func known(tags []string) []string { return append([]string{}, tags...) }
 
 func (k *knowledge) uses(kind string) bool {
 	return slices.ContainsFunc(slices.Concat(k.who.Token, k.who.Owner), func(r policy.Role) bool { return r.Uses(kind) })
@@ -273,7 +313,7 @@ func (k *knowledge) uses(kind string) bool {
 // mayBypassApproval tells whether the token may change t although the environment requires an approval.
 func (s *Server) mayBypassApproval(ctx context.Context, t ldclient.Target) policy.Verdict {
 	action := map[string]string{"flag": "bypassRequiredApproval", "segment": "bypassRequiredSegmentApproval"}[t.Kind]
-	k := s.may.known.Load()
+	k := s.knows()
 	if k == nil || action == "" || t.Environment == "" {
 		return policy.Unknown
 	}

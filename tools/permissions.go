@@ -3,6 +3,7 @@ package tools
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,6 +31,7 @@ type permissions struct {
 
 // knowledge is what one reading found. Nobody changes it.
 type knowledge struct {
+	by     string // fingerprint of the token
 	caller *ldclient.Caller
 	token  *ldclient.AccessToken // nil when it could not be read
 	member *ldclient.Member      // nil for a service token, and when it could not be read
@@ -103,6 +105,16 @@ func (s *Server) learnOnce(ctx context.Context) {
 	}
 }
 
+// knows is what is known of what the token may do, nil where nothing is, as of a token that is new.
+func (s *Server) knows() *knowledge {
+	k := s.may.known.Load()
+	if k != nil && k.by != s.opts.Client.Fingerprint() {
+		s.may.again()
+		return nil
+	}
+	return k
+}
+
 // again asks for another reading, because a call was answered otherwise than what is known lets expect.
 func (p *permissions) again() {
 	select {
@@ -122,14 +134,15 @@ func (k *knowledge) hidden() map[string]string {
 const maxRoles = 4
 
 // learn reads whose token ld uses and what its roles allow. It fails only if
-// nothing at all can be read; whatever else is missing is unknown.
+// nothing at all can be read, or if the token is changed meanwhile; whatever else is missing is unknown.
 func learn(ctx context.Context, ld *ldclient.Client) (*knowledge, error) {
 	ctx = ldclient.WithoutWrites(ctx)
+	by := ld.Fingerprint()
 	caller, err := ld.Identity.Caller(ctx)
 	if err != nil {
 		return nil, err
 	}
-	k := &knowledge{caller: caller}
+	k := &knowledge{by: by, caller: caller}
 	service := caller.ServiceToken || caller.MemberID == ""
 	if caller.TokenID != "" {
 		if k.token, err = ld.Identity.Token(ctx, caller.TokenID); err != nil {
@@ -145,6 +158,9 @@ func learn(ctx context.Context, ld *ldclient.Client) (*knowledge, error) {
 	k.who.Token = r.ofToken()
 	if !service {
 		k.who.Owner = r.ofMember()
+	}
+	if ld.Fingerprint() != by {
+		return nil, errors.New("the token was changed meanwhile")
 	}
 	return k, nil
 }

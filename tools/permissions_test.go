@@ -1,9 +1,12 @@
 package tools_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -45,7 +48,18 @@ var recipes = map[string]string{
 	"views shop, toggles all": `[` + onlyShop + `,{"effect":"allow","actions":["updateOn"],"resources":["proj/*:env/*:flag/*"]}]`,
 	"all but deletions":       `[{"effect":"allow","actions":["*"],"resources":["*"]},{"effect":"deny","actions":["delete*"],"resources":["proj/*:env/*:flag/*"]}]`,
 	"segments alone":          `[{"effect":"allow","actions":["*"],"resources":["proj/*:env/*:segment/*"]}]`,
-	"nothing":                 `[{"effect":"deny","actions":["*"],"resources":["*"]}]`,
+	"copies to staging": `[` + onlyShop + `,{"effect":"allow","actions":["copyFlagConfigTo"],"resources":["proj/shop:env/staging:flag/*"]},
+		{"effect":"allow","actions":["copyFlagConfigFrom"],"resources":["proj/shop:env/*:flag/*"]}]`,
+	"copies from staging": `[` + onlyShop + `,{"effect":"allow","actions":["copyFlagConfigTo"],"resources":["proj/shop:env/*:flag/*"]},
+		{"effect":"allow","actions":["copyFlagConfigFrom"],"resources":["proj/shop:env/staging:flag/*"]}]`,
+	"schedules in staging": `[` + onlyShop + `,{"effect":"allow","actions":["updateScheduledChanges"],"resources":["proj/shop:env/staging:flag/*"]},
+		{"effect":"allow","actions":["updateOn"],"resources":["proj/shop:env/*:flag/*"]}]`,
+	"colors staging":  `[` + onlyShop + `,{"effect":"allow","actions":["updateName","updateColor"],"resources":["proj/shop:env/staging"]}]`,
+	"names test":      `[` + onlyShop + `,{"effect":"allow","actions":["updateName"],"resources":["proj/shop:env/test"]}]`,
+	"tags in staging": `[` + onlyShop + `,{"effect":"allow","actions":["updateTags"],"resources":["proj/shop:env/staging:flag/*"]}]`,
+	"archives nothing": `[` + onlyShop + `,{"effect":"allow","actions":["updateOn"],"resources":["proj/shop:env/*:flag/*"]},
+		{"effect":"deny","actions":["updateGlobalArchived"],"resources":["proj/shop:env/production:flag/*"]}]`,
+	"nothing": `[{"effect":"deny","actions":["*"],"resources":["*"]}]`,
 }
 
 // tokenOptions are all the tokens that these tests use.
@@ -188,6 +202,22 @@ func TestRefusalsAreExplained(t *testing.T) {
 		{token: "writes outside production", tool: "create-flag", args: `{"projectKey":"shop","key":"new","name":"New"}`, want: `"changed":true`},
 		{token: "writes outside production", tool: "update-flag-settings", args: `{"projectKey":"shop","comment":"c","flagKey":"dark-mode","instructions":[{"kind":"addTags","values":["x"]}]}`,
 			want: "No statement of the token's own policy allows updateTags on proj/shop:env/production:flag/dark-mode."},
+		{token: "copies to staging", tool: "copy-flag-config", args: `{"projectKey":"shop","flagKey":"dark-mode","fromEnv":"production","toEnv":"test","comment":"c"}`,
+			want: "No statement of the token's own policy allows copyFlagConfigTo on proj/shop:env/test:flag/dark-mode."},
+		{token: "copies from staging", tool: "copy-flag-config", args: `{"projectKey":"shop","flagKey":"dark-mode","fromEnv":"production","toEnv":"test","comment":"c"}`,
+			want: "No statement of the token's own policy allows copyFlagConfigFrom on proj/shop:env/production:flag/dark-mode."},
+		{token: "schedules in staging", tool: "create-scheduled-change", args: `{"projectKey":"shop","flagKey":"dark-mode","env":"test","comment":"c","executionDate":"2099-01-01T00:00:00Z","instructions":[{"kind":"turnFlagOff"}]}`,
+			want: "No statement of the token's own policy allows updateScheduledChanges on proj/shop:env/test:flag/dark-mode."},
+		{token: "colors staging", tool: "update-environment", args: `{"projectKey":"shop","environmentKey":"test","color":"123456"}`,
+			want: "The token may do none of updateName, updateColor, "},
+		{token: "names test", tool: "update-environment", args: `{"projectKey":"shop","environmentKey":"test","color":"123456"}`,
+			want: "The token's role needs at least one of the actions updateName, updateColor, "},
+		{token: "tags in staging", tool: "update-flag-settings", args: `{"projectKey":"shop","comment":"c","flagKey":"dark-mode","instructions":[{"kind":"turnOnClientSideAvailability","value":"usingEnvironmentId"}]}`,
+			want: "The token's role needs at least one of the actions updateName, "},
+		{token: "archives nothing", tool: "archive-flag", args: `{"projectKey":"shop","flagKey":"dark-mode","comment":"c"}`,
+			want: "for no statement of the token's own policy allows updateGlobalArchived."},
+		{token: "colors staging", tool: "update-segment-settings", args: `{"projectKey":"shop","environmentKey":"test","segmentKey":"beta-testers","comment":"c"}`,
+			want: "the token can never use it, for its roles allow none of updateName, updateDescription, updateTags (token: inline policy)"},
 	} {
 		t.Run(test.token+" "+test.env+test.tool, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -300,5 +330,87 @@ func TestSpecsNameActions(t *testing.T) {
 		if !slices.Contains(shown, tool.Name) {
 			t.Errorf("%s is hidden before anything is known", tool.Name)
 		}
+	}
+}
+
+// TestTokenIsChanged: what was known of another token is not believed any more, and its own is read.
+func TestTokenIsChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var token atomic.Value
+		r := learned(t, withToken(tokenOptions(t)["reads one project"]), func(s *setup) {
+			token.Store(s.client.Token)
+			s.client.Token = func() (ldclient.Token, error) { return token.Load().(ldclient.TokenSource)() }
+		})
+		if got := hiddenTools(r); !slices.Contains(got, "toggle-flag") {
+			t.Fatalf("hidden: %v", got)
+		}
+		token.Store(ldclient.StaticToken(ldclient.Token(r.AddToken(tokenOptions(t)["kill switch"]))))
+		if got := r.call("toggle-flag", `{"projectKey":"shop","flagKey":"dark-mode","env":"production","on":true,"comment":"c"}`); !strings.Contains(got, `"changed":true`) {
+			t.Error(got)
+		}
+		if got := hiddenTools(r); len(got) > 0 {
+			t.Errorf("hidden before anything is known: %v", got)
+		}
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if got := hiddenTools(r); slices.Contains(got, "toggle-flag") || !slices.Contains(got, "create-flag") {
+			t.Errorf("hidden: %v", got)
+		}
+	})
+}
+
+// TestCertaintyIsAskedAgain: a change that is not even sent, because its approval cannot be bypassed, has the role read anew.
+func TestCertaintyIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := learned(t, withToken(tokenOptions(t)["kill switch"]))
+		if err := r.RequireApproval("shop", "production"); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.call("toggle-flag", `{"projectKey":"shop","flagKey":"dark-mode","env":"production","on":true,"comment":"c"}`); !strings.Contains(got, `"requiresApproval":true`) || len(r.Writes()) > 0 {
+			t.Fatal(got)
+		}
+		n := len(r.Requests())
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if len(r.Requests()) == n {
+			t.Error("the role was not read again")
+		}
+	})
+}
+
+// unmarked leaves critical out of what LaunchDarkly says of an environment.
+type unmarked struct{ *sandbox.Account }
+
+func (u unmarked) RoundTrip(q *http.Request) (*http.Response, error) {
+	resp, err := u.Account.RoundTrip(q)
+	if err != nil || q.Method != http.MethodGet || !strings.Contains(q.URL.Path, "/environments/") {
+		return resp, err
+	}
+	b, err := io.ReadAll(resp.Body)
+	b = bytes.Replace(b, []byte(`"critical":false,`), nil, 1)
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
+	return resp, err
+}
+
+// TestAbsentIsUnknown: what LaunchDarkly did not say of an environment decides nothing.
+func TestAbsentIsUnknown(t *testing.T) {
+	for _, absent := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var account *sandbox.Account
+			critical := `[` + onlyShop + `,{"effect":"allow","actions":["*"],"resources":["proj/shop:env/*;{critical:false}:flag/*"]}]`
+			r := learned(t, withToken(sandbox.TokenOptions{InlineRole: statements(t, critical)}), func(s *setup) {
+				account = s.client.Transport.(*sandbox.Account)
+				if absent {
+					s.client.Transport = unmarked{account}
+				}
+			})
+			if err := account.RequireApproval("shop", "test"); err != nil {
+				t.Fatal(err)
+			}
+			got := r.call("toggle-flag", `{"projectKey":"shop","flagKey":"dark-mode","env":"test","on":false,"comment":"c"}`)
+			if !strings.Contains(got, `"changed":true`) || len(account.Writes()) != 1 {
+				t.Errorf("absent %t: %s", absent, got)
+			}
+		})
 	}
 }

@@ -30,11 +30,24 @@ type intent struct {
 	Instructions []ldclient.Instruction // the semantic patch, for an approval request
 	Notes        []string               // what the caller should know besides
 	Target       ldclient.Target        // what would change, where the arguments do not tell
+	Within       string                 // the environment of the patch, where the change reaches all environments as well
 	Again        bool                   // a change without instructions that may be planned anew after a lost race
 	AskWith      map[string]any         // what an approval request takes besides the instructions
 	CopyFrom     string                 // environment whose settings an approval request copies, instead of the instructions
 	Tags         []string               // of the flag or segment; some environments want approvals by tag
+	Reviewed     bool                   // approvals are for it, though not all of it is in instructions
+	PastReview   bool                   // it needs no approval, but leads past those that are asked for
+	Unasked      string                 // why no approval request says all of it, "" when one does
+	Needs        []need                 // what the token must be allowed, where the instructions do not tell
+	Instead      string                 // argument that takes the place of one that moves on with time
 	About        string                 // what LaunchDarkly's audit log is told before the caller's comment
+	Noticed      []string               // what the caller should know of how it went
+}
+
+// need is an action that LaunchDarkly must allow on something.
+type need struct {
+	action string
+	at     ldclient.Target
 }
 
 // manner is how a plan is carried out.
@@ -86,7 +99,7 @@ func carryOut[View any](ctx context.Context, c *call, makePlan func() (*plan[Vie
 			if err := c.srv.record.attempt(ctx, c); err != nil {
 				return nil, err
 			}
-			c.wrote, c.sentAs, c.sentAt = true, how.Comment, time.Now()
+			c.wrote, c.sentAs, c.sentAt, c.sentBy = true, how.Comment, time.Now(), c.ld.Fingerprint()
 		}
 		after, err := p.Apply(apply, how)
 		switch {
@@ -106,6 +119,7 @@ func carryOut[View any](ctx context.Context, c *call, makePlan func() (*plan[Vie
 			p.Differ(reply.Before, after)
 		}
 		reply.After, reply.Changed = after, !how.DryRun
+		reply.Notes = append(reply.Notes, p.Noticed...)
 		if after != nil && reflect.DeepEqual(reply.Before, after) {
 			reply.Changed = false
 			reply.Notes = append(reply.Notes, "LaunchDarkly found nothing to change")

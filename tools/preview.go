@@ -54,6 +54,8 @@ type preview struct {
 	More     int         `json:"moreChanges,omitempty"`
 	Impact   *impact     `json:"impact,omitempty"`
 	Notes    []string    `json:"notes,omitempty"`
+
+	everywhere bool // it is a change of all environments
 }
 
 var previewChange = readCall(Spec{
@@ -76,6 +78,11 @@ var previewChange = readCall(Spec{
 	}
 	if !tryable(at, p.Instructions) {
 		return preview{}, badf("this change of %s is not made by instructions on a flag or segment itself, so it cannot be previewed; call %s with dryRun true to see before and after", at, in.Tool)
+	}
+	out.everywhere = at.Environment == ""
+	if at.Environment == "" && p.Within != "" { // of the patch, which changes more than it
+		at.Environment = p.Within
+		out.Notes = append(out.Notes, fmt.Sprintf("it changes what is the same in every environment too; contexts were looked at in %s", p.Within))
 	}
 	where := at
 	if where.Environment == "" {
@@ -136,7 +143,7 @@ func (in previewInput) plannedBy(ctx context.Context, c *call) (intent, ldclient
 		return intent{}, c.target, badf("there is no tool %q%s", short(in.Tool, 60), didYouMean(in.Tool, c.srv.writers()))
 	case t.plan == nil:
 		return intent{}, c.target, badf("%s changes nothing, so there is nothing to preview; call it", t.Name)
-	case t.hidden != "" && !c.srv.opts.ReadOnly:
+	case t.hidden != "" && t.hidden != becauseReadOnly:
 		return intent{}, c.target, refuse("%s is not available: %s.", t.Name, t.hidden)
 	}
 	args := maps.Clone(map[string]any(in.Arguments))
@@ -170,72 +177,56 @@ func (in previewInput) plannedBy(ctx context.Context, c *call) (intent, ldclient
 
 // fill works out what the instructions would do to at, and to contexts where.
 func (p *preview) fill(ctx context.Context, ld *ldclient.Client, at, where ldclient.Target, do []ldclient.Instruction, from sampled) error {
-	var before, after *undoneView
-	err := func() error {
-		if at.Kind == "segment" {
-			was, err := ld.Segments.Get(ctx, at.Project, at.Environment, at.Key)
-			if err != nil {
-				return err
-			}
-			is, err := trySegment(ctx, ld, at, do)
-			if err != nil {
-				return err
-			}
-			before, after = segmentInWords(was), segmentInWords(is)
-			p.Impact, err = segmentImpactOf(ctx, ld, at, was, is, from)
-			return err
-		}
-		was, _, err := flagIn(ctx, ld, where)
-		if err != nil {
-			return err
-		}
-		is, note, err := tryFlag(ctx, ld, at, was, do)
-		if err != nil {
-			return err
-		}
-		if note != "" {
-			p.Notes = append(p.Notes, note)
-		}
-		before, after = flagInWords(was, where.Environment), flagInWords(is, where.Environment)
-		p.Impact, err = flagImpactOf(ctx, ld, where, was, is, from)
-		return err
-	}()
+	err := p.fillIn(ctx, ld, at, where, do, from)
 	if unknown, ok := errors.AsType[notTried](err); ok {
 		p.Notes = append(p.Notes, fmt.Sprintf("what it would do to contexts is not known: %s", unknown.why))
 		return nil
 	}
+	return err
+}
+
+func (p *preview) fillIn(ctx context.Context, ld *ldclient.Client, at, where ldclient.Target, do []ldclient.Instruction, from sampled) error {
+	if at.Kind == "segment" {
+		was, err := ld.Segments.Get(ctx, at.Project, at.Environment, at.Key)
+		if err != nil {
+			return err
+		}
+		is, err := trySegment(ctx, ld, at, do)
+		if err != nil {
+			return err
+		}
+		if p.Impact, err = segmentImpactOf(ctx, ld, at, was, is, from); err != nil {
+			return err
+		}
+		p.differ(segmentInWords(was), segmentInWords(is), segmentWhole(was), segmentWhole(is))
+		p.settle(digest(bareSegment(was)) == digest(bareSegment(is)), nil)
+		return nil
+	}
+	was, _, err := flagIn(ctx, ld, where)
 	if err != nil {
 		return err
 	}
-	p.differ(before, after)
+	is, note, err := tryFlag(ctx, ld, at, was, do)
+	if err != nil {
+		return err
+	}
+	if note != "" {
+		p.Notes = append(p.Notes, note)
+	}
+	if p.Impact, err = flagImpactOf(ctx, ld, where, was, is, from); err != nil {
+		return err
+	}
+	p.differ(flagInWords(was, where.Environment), flagInWords(is, where.Environment), flagWhole(was, where.Environment), flagWhole(is, where.Environment))
+	if p.everywhere { // so the other environments matter too
+		all, err := ld.Flags.Get(ctx, at.Project, "", at.Key)
+		if err != nil {
+			return err
+		}
+		was = all
+	}
+	was, is = sameEnvironments(was, is)
+	p.settle(otherwise(was, is, where.Environment))
 	return nil
-}
-
-// differ lists the parts that differ.
-func (p *preview) differ(before, after *undoneView) {
-	for _, part := range keysOfBoth(before.State, after.State) {
-		was, had := before.State[part]
-		is, has := after.State[part]
-		if had == has && was == is {
-			continue
-		}
-		d := fieldDiff{Field: part}
-		if had {
-			d.Before = was
-		}
-		if has {
-			d.After = is
-		}
-		p.Changes = append(p.Changes, d)
-	}
-	if p.More = len(p.Changes) - shownParts; p.More > 0 {
-		p.Changes = p.Changes[:shownParts]
-	} else {
-		p.More = 0
-	}
-	if len(p.Changes) == 0 {
-		p.Notes = append(p.Notes, "everything is so already; nothing would change")
-	}
 }
 
 // find is the tool of a name, or of another one that it has; nil where there is none.

@@ -26,6 +26,7 @@ type lottery struct {
 	segments []string // keys of the segments that rules name
 	needed   []*ldclient.Flag
 	drawn    int
+	latest   ldclient.Millis // of the audit log, where newest looked
 }
 
 // draw begins a lottery in environment test of project shop: six segments, one

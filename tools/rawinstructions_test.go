@@ -191,7 +191,7 @@ func TestScheduledTimes(t *testing.T) {
 	}
 	for _, more := range []string{`"env":"production","executionDate":"in 2h"`, `"env":"test","executionDate":"in 2h","confirm":"test"`} {
 		got := schedule(r, more)
-		_, after, _ := strings.Cut(got, `give executionDate "`)
+		_, after, _ := strings.Cut(got, `executionDate "`)
 		absolute, _, _ := strings.Cut(after, `"`)
 		if absolute == "" {
 			t.Fatal(got)

@@ -37,16 +37,23 @@ func (r *recorder) record(ctx context.Context, c *call, o outcome, message strin
 	}
 	r.log.Log(ctx, level, "call", "tool", c.tool.Name, "resource", c.resource(), "outcome", o, "bytes", size,
 		"ms", took.Milliseconds(), "client", caller(ctx))
-	if r.audit == nil || !c.wrote && o != refused && o != asked && o != gated {
+	if r.audit == nil || c.id == "" && !c.wrote && o != refused && o != asked && o != gated {
 		return
 	}
 	line := c.line(ctx, o)
 	line.Message, line.Millis = message, took.Milliseconds()
+	if o == succeeded && !changed {
+		line.Message = "nothing was changed"
+	}
+	by := c.ld.Fingerprint()
+	if c.sentBy != "" && c.sentBy != by { // the token was changed meanwhile, so which one was sent is not known
+		by = noToken
+	}
 	var sent *sentChange
 	if changed {
 		sent = &sentChange{at: c.target, actions: splitActions(c.tool.Tool), comment: c.sentAs, after: c.sentAt, before: time.Now()}
 	}
-	r.audit.add(c.ld, line, sent) //nolint:contextcheck // the line is completed after the call
+	r.audit.add(c.ld, line, by, sent) //nolint:contextcheck // the line is completed after the call
 }
 
 // attempt notes that a change is about to be sent, where none may go without a line in the audit file.

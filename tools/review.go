@@ -1,7 +1,10 @@
 package tools
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -51,6 +54,11 @@ func (r *review) warning() string {
 	return s + "; this one goes through at once only if the token may do without."
 }
 
+// passing tells the person who confirms that a change leads past approvals.
+func (r *review) passing() string {
+	return upper(r.says()) + ", which what this makes would not need."
+}
+
 // reviewed are the kinds of instructions that approvals are for. What a flag or
 // segment is called and for whom it is kept needs none, and neither does archiving.
 var reviewed = map[string][]string{
@@ -69,8 +77,9 @@ func (g *guard) reviewFor(ctx context.Context, at ldclient.Target, e ldclient.En
 	}
 	tagged := func(tag string) bool { return slices.Contains(p.Tags, tag) }
 	covered := func(i ldclient.Instruction) bool { return slices.Contains(reviewed[at.Kind], i.Kind()) }
-	if at.Environment == "" || !r.settings.Required && !slices.ContainsFunc(r.settings.RequiredApprovalTags, tagged) ||
-		!slices.ContainsFunc(p.Instructions, covered) {
+	at.Environment = cmp.Or(at.Environment, p.Within)
+	if at.Environment != e.Key || !r.settings.Required && !slices.ContainsFunc(r.settings.RequiredApprovalTags, tagged) ||
+		!p.Reviewed && !p.PastReview && !slices.ContainsFunc(p.Instructions, covered) {
 		return nil
 	}
 	r.bypass = g.bypass(ctx, at)
@@ -83,24 +92,28 @@ type readyRequest struct {
 	Arguments map[string]any `json:"arguments"`
 }
 
-// requestFor prepares the approval request of a planned change, nil where no tool that is served makes one.
-func (c *call) requestFor(p intent) *readyRequest {
+// requestFor prepares the approval request of a planned change, nil where no tool that is served makes one;
+// why says so where the reason is the change.
+func (c *call) requestFor(p intent) (request *readyRequest, why string) {
 	const tool = "create-approval-request"
 	takes := reviewed[c.target.Kind]
 	if c.target.Kind == "segment" {
 		takes = segmentKinds
 	}
+	if p.Unasked != "" {
+		return nil, p.Unasked
+	}
 	if !c.srv.serves(tool) || c.target.Environment == "" || len(takes) == 0 || len(p.Instructions) == 0 && p.CopyFrom == "" ||
 		slices.ContainsFunc(p.Instructions, func(i ldclient.Instruction) bool { return !slices.Contains(takes, i.Kind()) }) {
-		return nil
+		return nil, ""
 	}
-	why := clean(c.given.Comment)
-	if why == "" {
-		why = upper(clean(p.Says))
+	description := clean(c.given.Comment)
+	if description == "" {
+		description = upper(clean(p.Says))
 	}
 	args := map[string]any{
 		"projectKey": c.target.Project, "environmentKey": c.target.Environment, c.target.Kind + "Key": c.target.Key,
-		"description": short(why, 1000),
+		"description": short(description, 1000),
 	}
 	if p.CopyFrom != "" {
 		args["sourceEnvironmentKey"] = p.CopyFrom
@@ -108,7 +121,21 @@ func (c *call) requestFor(p intent) *readyRequest {
 		args["instructions"] = p.Instructions
 	}
 	maps.Copy(args, p.AskWith)
-	return &readyRequest{tool, args}
+	if !shownWhole(args) {
+		return nil, notWhole
+	}
+	return &readyRequest{tool, args}, ""
+}
+
+const notWhole = "it holds characters or secrets that are not shown here"
+
+// shownWhole tells whether a reply that holds v shows all of it, so that what is read from the reply is what was meant.
+func shownWhole(v any) bool {
+	shown, err := marshal(v)
+	var whole bytes.Buffer
+	e := json.NewEncoder(&whole)
+	e.SetEscapeHTML(false)
+	return err == nil && e.Encode(v) == nil && shown == strings.TrimSuffix(whole.String(), "\n")
 }
 
 // approvalReply tells a change that the environment wants approved: it is no failure, but nothing was written.
@@ -119,10 +146,17 @@ func approvalReply[View any](c *call, reply change[View], p *plan[View], refused
 	}
 	reply.RequiresApproval, reply.URL = true, pageURL(c.ld, c.target)
 	file := "a person can request it on the page at url"
-	if reply.Request = c.requestFor(p.intent); reply.Request != nil {
+	request, why := c.requestFor(p.intent)
+	switch reply.Request = request; {
+	case request != nil:
 		file = "call create-approval-request with the arguments of request once the user agrees"
-	} else {
+	case why == "" && !shownWhole(p.Instructions):
+		why = notWhole
+	case why == "":
 		reply.Instructions = p.Instructions
+	}
+	if why != "" {
+		file += ", because " + why
 	}
 	if c.review != nil {
 		if n := c.review.settings.MinNumApprovals; n > 1 {

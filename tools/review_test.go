@@ -292,3 +292,62 @@ func TestBypassIsKnown(t *testing.T) {
 		}
 	}
 }
+
+// TestRequestsSayAll: no request is prepared that would not hold what was attempted.
+func TestRequestsSayAll(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"a\u200db", "\u2764\ufe0f", "sdk-01234567-89ab-cdef-0123-456789abcdef", "x\x01y", "a\u2028b"} {
+		for _, hidden := range []string{"", "create-approval-request"} {
+			r := gatedInTest(t, never, func(s *setup) {
+				if hidden != "" {
+					s.ExcludeTools = []string{hidden}
+				}
+			})
+			got := replied[blocked](t, r.callWith("update-individual-targets", map[string]any{"projectKey": "shop", "flagKey": "dark-mode", "environmentKey": "test", "comment": "c",
+				"instructions": []any{map[string]any{"kind": "addTargets", "variation": "true", "values": []any{value}}}}))
+			if !got.RequiresApproval || got.Request != nil || len(got.Instructions) > 0 || !strings.Contains(got.Message, "on the page at url, because it holds characters or secrets that are not shown here.") {
+				t.Errorf("%q: %+v", value, got)
+			}
+		}
+	}
+	r := gatedInTest(t, never)
+	got := replied[blocked](t, r.call("copy-flag-config", `{"projectKey":"shop","flagKey":"dark-mode","fromEnv":"production","toEnv":"test","comment":"c","includedActions":["updateFlagConfigMigrationSettings","updateOn","updateRules","updateFallthrough"]}`))
+	if !got.RequiresApproval || got.Request != nil || len(got.Instructions) > 0 || !strings.Contains(got.Message, "because no instruction sets the migration settings.") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestApprovalsProtect: an environment that asks for approvals and for nothing
+// else is protected from what comes without instructions, or along with a change of all environments.
+func TestApprovalsProtect(t *testing.T) {
+	t.Parallel()
+	at := `{"projectKey":"shop","flagKey":"dark-mode","env":"test","comment":"c",`
+	id := fmt.Sprintf(`"id":%q`, waitingIn()["test"].scheduled)
+	for _, call := range []string{
+		`copy-flag-config {"projectKey":"shop","flagKey":"dark-mode","fromEnv":"production","toEnv":"test","includedActions":["updateFlagConfigMigrationSettings"]}`,
+		`update-scheduled-change ` + at + id + `,"executionDate":"2099-01-01T00:00:00Z"}`,
+		`delete-scheduled-change ` + at + id + `}`,
+		`create-scheduled-change ` + at + `"executionDate":"2099-01-01T00:00:00Z","instructions":[{"kind":"turnFlagOff"}]}`,
+		`create-flag-trigger ` + at + `"action":"turnFlagOff"}`,
+		`update-feature-flag {"projectKey":"shop","flagKey":"dark-mode","comment":"c","PatchWithComment":{"patch":[{"op":"replace","path":"/description","value":"x"},{"op":"replace","path":"/environments/test/on","value":false}]}}`,
+	} {
+		name, args, _ := strings.Cut(call, " ")
+		trigger := name == "create-flag-trigger"
+		for _, verdict := range []policy.Verdict{policy.No, policy.Unknown, policy.Yes} {
+			r := gatedInTest(t)
+			r.BypassApprovals(sandbox.WriterToken)
+			r.server.SetBypass(verdict)
+			got := r.call(name, args)
+			stopped := strings.HasPrefix(got, "! ") && strings.Contains(got, "test (asks for approvals)")
+			if verdict == policy.No && !trigger {
+				stopped = strings.Contains(got, `"requiresApproval":true`) && strings.Contains(got, "nvironment test asks for an approval of flag changes")
+			}
+			if !stopped || len(r.Writes()) > 0 {
+				t.Errorf("%s, bypass %s: %d writes: %s", name, verdict, len(r.Writes()), got)
+			}
+			if trigger && !strings.Contains(got, "which what this makes would not need") {
+				t.Error(got)
+			}
+		}
+	}
+}

@@ -73,8 +73,8 @@ func pageWithin[A, B any](all []A, p paged, view func(A) B) page[B] {
 	return out
 }
 
-// later reads a time in the future: RFC 3339, ms since the epoch, or "in 2h". The zero time is none.
-func later(name, said string, now time.Time) (ldclient.Millis, error) {
+// later reads a time in the future: RFC 3339, ms since the epoch, or "in 2h" counted from a time. The zero time is none.
+func later(name, said string, from time.Time) (ldclient.Millis, error) {
 	said = strings.TrimSpace(said)
 	if said == "" {
 		return 0, nil
@@ -95,58 +95,28 @@ func later(name, said string, now time.Time) (ldclient.Millis, error) {
 			}
 		}
 		if d, err := time.ParseDuration(span); err == nil {
-			at, ok = now.Add(d), true
+			at, ok = from.Add(d), true
 		}
 	}
 	if !ok {
 		return 0, badf("%s: must be a time such as 2026-03-01T12:00:00Z (with its zone), milliseconds since 1970, or like in 2h or in 3d, got %q", name, short(said, 60))
 	}
-	if !at.After(now) {
+	if now := time.Now(); !at.After(now) {
 		return 0, badf("%s: %s is past; now is %s", name, at.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	return ldclient.Millis(at.UnixMilli()), nil
 }
 
-// soonest reads when a change is to be carried out: not so soon that nobody could look at it, and once
-// somebody confirmed it, exactly when they were told.
-func soonest(said, confirm string, now time.Time) (ldclient.Millis, error) {
-	at, err := later("executionDate", said, now)
+// soonest reads when a change is to be carried out: not so soon that nobody could look at it.
+func soonest(said, confirm string, from time.Time) (at ldclient.Millis, instead string, err error) {
+	at, err = later("executionDate", said, from)
 	switch {
 	case err != nil || at == 0:
-		return 0, err
-	case at.Time().Before(now.Add(time.Minute)):
-		return 0, badf("executionDate: %s is less than a minute from now; give a later time, or make the change at once", at)
-	case confirm != "" && countedFromNow(said):
-		return 0, movingTime(at)
+		return 0, "", err
+	case at.Time().Before(time.Now().Add(time.Minute)):
+		return 0, "", badf("executionDate: %s is less than a minute from now; give a later time, or make the change at once", at)
 	}
-	if countedFromNow(said) { // whole seconds, as they are shown
-		at -= at % 1000
-	}
-	return at, nil
-}
-
-// countedFromNow reports whether a time that later could read is counted from now.
-func countedFromNow(said string) bool {
-	said = strings.TrimSpace(said)
-	_, noNumber := strconv.ParseInt(said, 10, 64)
-	_, noTime := time.Parse(time.RFC3339, said)
-	return said != "" && noNumber != nil && noTime != nil
-}
-
-func movingTime(at ldclient.Millis) error {
-	return badf("executionDate: a time counted from now moves on while a person decides; give executionDate %q", at.String())
-}
-
-// fixedTime refuses a time counted from now where LaunchDarkly wants a person to confirm.
-func fixedTime(ctx context.Context, ld *ldclient.Client, t ldclient.Target, said string, at ldclient.Millis) error {
-	if at == 0 || !countedFromNow(said) {
-		return nil
-	}
-	e, err := ld.Environments.Get(ctx, t.Project, t.Environment)
-	if err == nil && (e.Critical.On() || e.ConfirmChanges.On()) {
-		err = movingTime(at)
-	}
-	return err
+	return still("executionDate", said, confirm, at)
 }
 
 var createScheduledChange = create(Spec{
@@ -159,7 +129,7 @@ var createScheduledChange = create(Spec{
 	IgnoreConflicts bool             `json:"ignoreConflicts,omitempty" doc:"true even if another scheduled change then fails; only when the user says so"`
 	because
 }) (*plan[scheduleView], error) {
-	at, err := soonest(in.ExecutionDate, in.Confirm, time.Now())
+	at, instead, err := soonest(in.ExecutionDate, in.Confirm, countFrom(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -175,11 +145,9 @@ var createScheduledChange = create(Spec{
 	if err != nil {
 		return nil, err
 	}
-	if err := fixedTime(ctx, ld, in.target(), in.ExecutionDate, at); err != nil {
-		return nil, err
-	}
 	p := &plan[scheduleView]{intent: intent{
-		Version: fmt.Sprintf("environment %d %s at %d", c.Version, digest(f.Variations), at), Instructions: do,
+		Version: fmt.Sprintf("environment %d %s at %d", c.Version, digest(f.Variations), at), Instructions: do, Reviewed: true, Instead: instead,
+		Needs:   []need{{"updateScheduledChanges", in.target()}},
 		AskWith: map[string]any{"executionDate": at.String()}, Tags: f.Tags, Says: fmt.Sprintf("change flag %s in %s of project %s at %s: %s", in.Flag, in.Environment, in.Project, at, together(do, would)),
 	}}
 	all, err := ld.Scheduled.List(ctx, in.target())
@@ -232,7 +200,7 @@ var updateScheduledChange = update(Spec{
 	IgnoreConflicts bool             `json:"ignoreConflicts,omitempty" doc:"true even if another scheduled change then fails; only when the user says so"`
 	because
 }) (*plan[scheduleView], error) {
-	at, err := soonest(in.ExecutionDate, in.Confirm, time.Now())
+	at, instead, err := soonest(in.ExecutionDate, in.Confirm, countFrom(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -247,9 +215,6 @@ var updateScheduledChange = update(Spec{
 	if err != nil {
 		return nil, err
 	}
-	if err := fixedTime(ctx, ld, in.target(), in.ExecutionDate, at); err != nil {
-		return nil, err
-	}
 	was, next := on.scheduled(ctx, *s), *s
 	var says []string
 	if at > 0 && at != s.ExecutionDate {
@@ -261,8 +226,8 @@ var updateScheduledChange = update(Spec{
 		says = append(says, fmt.Sprintf("to %s instead of %s", together(do, would), together(s.Instructions, on.says(ctx, s.Instructions))))
 	}
 	p := &plan[scheduleView]{Before: &was, intent: intent{
-		Version: fmt.Sprintf("scheduled change %d at %d", s.Version, at),
-		Says:    fmt.Sprintf("have the scheduled change %s of flag %s in %s of project %s carried out %s", s.ID, in.Flag, in.Environment, in.Project, strings.Join(says, " and ")),
+		Version: fmt.Sprintf("scheduled change %d at %d", s.Version, at), Reviewed: true, Tags: on.flag.Tags, Instead: instead,
+		Says: fmt.Sprintf("have the scheduled change %s of flag %s in %s of project %s carried out %s", s.ID, in.Flag, in.Environment, in.Project, strings.Join(says, " and ")),
 	}}
 	if len(says) == 0 {
 		p.Nothing = "it is scheduled like this already"
@@ -297,7 +262,7 @@ var deleteScheduledChange = remove(Spec{
 	}
 	was := on.scheduled(ctx, *s)
 	return &plan[scheduleView]{Before: &was, intent: intent{
-		Version: fmt.Sprintf("scheduled change %d", s.Version),
+		Version: fmt.Sprintf("scheduled change %d", s.Version), Reviewed: true, Tags: on.flag.Tags,
 		Says: fmt.Sprintf("cancel the scheduled change %s of flag %s in %s of project %s, which would %s at %s",
 			s.ID, in.Flag, in.Environment, in.Project, together(s.Instructions, on.says(ctx, s.Instructions)), s.ExecutionDate),
 	}, Apply: func(ctx context.Context, how manner) (*scheduleView, error) {

@@ -19,6 +19,8 @@ type sealed struct {
 	Resource  string `json:"r"`
 	Version   string `json:"v"` // of the resource: once it has changed, the confirmation no longer holds
 	Caller    string `json:"c"`
+	Does      string `json:"d"` // digest of what would be done, in instructions and in words
+	Asked     int64  `json:"n"` // Unix milliseconds, from which times in the arguments are counted
 	Expires   int64  `json:"x"` // Unix seconds
 }
 
@@ -41,19 +43,33 @@ func (s sealer) close(v sealed) string {
 	return payload + "." + s.sign(payload)
 }
 
-// open checks that state was sealed here for exactly want and has not expired.
-func (s sealer) open(state string, want sealed) error {
+// asked is when the question was put that state belongs to.
+func (s sealer) asked(state string) (time.Time, bool) {
+	got, err := s.read(state)
+	return time.UnixMilli(got.Asked), err == nil
+}
+
+// read is what was sealed here.
+func (s sealer) read(state string) (got sealed, err error) {
 	payload, mac, _ := strings.Cut(state, ".")
 	if !hmac.Equal([]byte(mac), []byte(s.sign(payload))) {
-		return errors.New("it was not issued by this server")
+		return got, errors.New("it was not issued by this server")
 	}
-	var got sealed
 	b, err := base64.RawURLEncoding.DecodeString(payload)
 	if err == nil {
 		err = json.Unmarshal(b, &got)
 	}
 	if err != nil {
-		return errors.New("it was not issued by this server")
+		return got, errors.New("it was not issued by this server")
+	}
+	return got, nil
+}
+
+// open checks that state was sealed here for exactly want and has not expired.
+func (s sealer) open(state string, want sealed) error {
+	got, err := s.read(state)
+	if err != nil {
+		return err
 	}
 	expires := got.Expires
 	got.Expires = 0
@@ -62,6 +78,8 @@ func (s sealer) open(state string, want sealed) error {
 		return errors.New("it has expired")
 	case got.Version != want.Version && got.Resource == want.Resource:
 		return errors.New("the resource has changed since")
+	case got.Does != want.Does && got.Tool == want.Tool && got.Arguments == want.Arguments && got.Resource == want.Resource:
+		return errors.New("what would be done is not what was confirmed any more")
 	case got != want:
 		return errors.New("it was given for another call")
 	}

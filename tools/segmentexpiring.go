@@ -68,14 +68,15 @@ var manageSegmentExpiringTargets = update(Spec{
 		found := slices.DeleteFunc(now, func(t ldclient.ExpiringTarget) bool { return !in.chosen(t) })
 		return &plan[segmentExpiries]{Before: segmentExpiriesOf(found), intent: intent{Nothing: "this is the list"}}, nil
 	}
-	t, had, err := in.find(s, now)
+	t, had, instead, err := in.find(s, now, countFrom(ctx))
 	if err != nil {
 		return nil, err
 	}
 	whom := fmt.Sprintf("%s %q on the %s list of segment %s in %s of project %s", clean(t.ContextKind), short(clean(t.ContextKey), 80), t.TargetType, in.Segment, in.Environment, in.Project)
-	p := &plan[segmentExpiries]{Before: segmentExpiriesOf(nil), intent: intent{Version: fmt.Sprintf("segment %d none", s.Version)}}
+	p := &plan[segmentExpiries]{Before: segmentExpiriesOf(nil), intent: intent{Version: fmt.Sprintf("segment %d none at %d", s.Version, t.Expires),
+		Instead: instead, Needs: []need{{"updateExpiringTargets", in.target()}}}}
 	if had != nil {
-		p.Before, p.Version = segmentExpiriesOf([]ldclient.ExpiringTarget{*had}), fmt.Sprintf("segment %d %s %d %d", s.Version, had.ID, had.Version, had.Expires)
+		p.Before, p.Version = segmentExpiriesOf([]ldclient.ExpiringTarget{*had}), fmt.Sprintf("segment %d %s %d %d at %d", s.Version, had.ID, had.Version, had.Expires, t.Expires)
 	}
 	after := []ldclient.ExpiringTarget{t}
 	switch {
@@ -112,16 +113,16 @@ var manageSegmentExpiringTargets = update(Spec{
 })
 
 // find is the target that the call means as it shall be, and as it is if it expires already.
-func (a segmentExpiringArgs) find(s *ldclient.Segment, now []ldclient.ExpiringTarget) (t ldclient.ExpiringTarget, had *ldclient.ExpiringTarget, err error) {
+func (a segmentExpiringArgs) find(s *ldclient.Segment, now []ldclient.ExpiringTarget, from time.Time) (t ldclient.ExpiringTarget, had *ldclient.ExpiringTarget, instead string, err error) {
 	t = ldclient.ExpiringTarget{ContextKey: a.Key, ContextKind: a.Kind, TargetType: a.TargetType}
 	switch {
 	case strings.TrimSpace(a.Key) == "":
-		return t, nil, badf("contextKey: %s needs it", a.Action)
+		return t, nil, "", badf("contextKey: %s needs it", a.Action)
 	case a.Action == "remove" && a.ExpiresAt != "":
-		return t, nil, badf("expiresAt: remove takes none")
+		return t, nil, "", badf("expiresAt: remove takes none")
 	case a.Action != "remove":
-		if t.Expires, err = expiry(a.ExpiresAt, time.Now()); err != nil {
-			return t, nil, err
+		if t.Expires, instead, err = expiry(a.ExpiresAt, a.Confirm, from); err != nil {
+			return t, nil, "", err
 		}
 	}
 	if t.ContextKind == "" {
@@ -143,18 +144,18 @@ func (a segmentExpiringArgs) find(s *ldclient.Segment, now []ldclient.ExpiringTa
 		case n >= 0:
 			t.TargetType = now[n].TargetType
 		case s.Unbounded:
-			return t, nil, badf("targetType: say included or excluded; the lists of a big segment cannot be read")
+			return t, nil, "", badf("targetType: say included or excluded; the lists of a big segment cannot be read")
 		}
 	}
 	a.TargetType = t.TargetType
 	on := map[string]map[who]bool{"included": lists.included, "excluded": lists.excluded}[t.TargetType][w]
 	if !on && !s.Unbounded && a.Action != "remove" {
 		list := strings.TrimSpace(t.TargetType + " list")
-		return t, nil, badf("contextKey: the %s %q is not on the segment's %s; put it there first with update-segment-targets", clean(t.ContextKind), short(t.ContextKey, 80), list)
+		return t, nil, "", badf("contextKey: the %s %q is not on the segment's %s; put it there first with update-segment-targets", clean(t.ContextKind), short(t.ContextKey, 80), list)
 	}
 	if n := slices.IndexFunc(now, a.chosen); n >= 0 {
 		t.ID, t.Version, had = now[n].ID, now[n].Version, &now[n]
 		t.TargetType = had.TargetType
 	}
-	return t, had, nil
+	return t, had, instead, nil
 }

@@ -74,12 +74,14 @@ type segmentDetail struct {
 	ExcludedCount int               `json:"excludedCount"`
 	Included      []segmentTargets  `json:"included,omitempty" doc:"ten of each context kind"`
 	Excluded      []segmentTargets  `json:"excluded,omitempty" doc:"ten of each context kind"`
+	Expiring      []segmentExpiry   `json:"expiringTargets,omitempty" doc:"who leaves a list by themselves, the next ten"`
 	RulesCount    int               `json:"rulesCount"`
 	Rules         []segmentRuleView `json:"rules,omitempty" doc:"the first ten"`
 	FlagsCount    int               `json:"flagsCount" doc:"flags that target it"`
 	Flags         []string          `json:"flags,omitempty" doc:"their keys, the first ten"`
 	Tags          []string          `json:"tags,omitempty"`
 	URL           string            `json:"url,omitempty"`
+	Missing       []string          `json:"missing,omitempty" doc:"what could not be read"`
 }
 
 type segmentTargets struct {
@@ -126,6 +128,15 @@ var getSegment = read(Spec{
 		RulesCount: len(s.Rules), FlagsCount: len(s.Flags), Tags: s.Tags, URL: pageURL(ld, in.target()),
 	}
 	d.IncludedCount, d.ExcludedCount = members(s)
+	if s.Unbounded || d.IncludedCount+d.ExcludedCount > 0 {
+		g := gather(ctx)
+		g.want("when targets expire", func(ctx context.Context) error {
+			list, err := ld.Segments.ExpiringTargets(ctx, in.Project, in.Environment, in.Segment)
+			d.Expiring = ten(segmentExpiriesOf(list).Targets, 0)
+			return err
+		})
+		d.Missing, _ = g.wait()
+	}
 	rules := s.Rules[min(in.RulesOffset, len(s.Rules)):]
 	for _, r := range rules[:min(firstOf, len(rules))] {
 		d.Rules = append(d.Rules, segmentRuleOf(r, in.ValuesOffset))

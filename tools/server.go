@@ -65,6 +65,9 @@ type served struct {
 	unlisted bool
 }
 
+// becauseReadOnly is why a tool that writes is hidden, where nothing else would hide it.
+const becauseReadOnly = "this server is read-only"
+
 const instructions = `Tools of LaunchDarkly feature management. Find keys with list-projects, list-environments and list-flags. ` +
 	`Read a flag with get-flag before changing it: reads give the ids that changes need. ` +
 	`A reply with requiresApproval means that nothing was changed yet. When a reply asks for confirm, show the user what would change and get their yes first. ` +
@@ -127,12 +130,12 @@ func (s *Server) add(set string, t Tool, wanted bool) {
 		}
 	}
 	switch {
-	case s.opts.ReadOnly && t.Effect != Read:
-		x.hidden = "this server is read-only"
 	case t.ForPeople && !s.opts.AllowReview:
 		x.hidden = "reviewing is for people, and whoever runs this server has not allowed it"
 	case !wanted:
 		x.hidden = "it is not among the tools that this server was told to serve"
+	case s.opts.ReadOnly && t.Effect != Read:
+		x.hidden = becauseReadOnly
 	}
 	s.tools = append(s.tools, x)
 	s.mcp.AddTool(x.mcp(t.Name, s.opts.OutputSchemas), s.handler(x))

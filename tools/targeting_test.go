@@ -6,7 +6,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/mcp"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
 	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
@@ -265,5 +269,67 @@ func TestExpiringTargetsExpire(t *testing.T) {
 	}
 	if got := r.inTest(`manage-expiring-targets {"flagKey":"live-chat","action":"list"}`); !strings.Contains(got, `"totalCount":0`) {
 		t.Error(got)
+	}
+}
+
+// TestExpiryIsConfirmedAsTold: a time from now is the one that the person was
+// told, however long they took; where nobody can be asked the reply names it.
+func TestExpiryIsConfirmedAsTold(t *testing.T) {
+	for _, call := range []string{
+		`manage-expiring-targets {"projectKey":"shop","flagKey":"live-chat","env":"production","comment":"c","action":"add","contextKey":"user-1001","expiresAt":"1h"%s}`,
+		`manage-segment-expiring-targets {"projectKey":"shop","segmentKey":"beta-testers","env":"production","comment":"c","action":"add","contextKey":"user-1002","expiresAt":"1h"%s}`,
+		`create-scheduled-change {"projectKey":"shop","flagKey":"dark-mode","env":"production","comment":"c","instructions":[{"kind":"turnFlagOn"}],"executionDate":"in 1h"%s}`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &person{action: mcp.ElicitationResponseActionAccept, before: func() { time.Sleep(9 * time.Minute) }}
+			asking := start(t, func(s *setup) {
+				s.client.Transport = sandbox.New(sandbox.Options{})
+				s.mcp, s.Timeout = append(s.mcp, client.WithElicitationHandler(p)), time.Hour
+			})
+			at := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+			name, args, _ := strings.Cut(call, " ")
+			if got := asking.call(name, fmt.Sprintf(args, "")); !strings.Contains(got, `"changed":true`) || !strings.Contains(got, at) || !strings.Contains(p.question, at) {
+				t.Errorf("asked %q: %s", p.question, got)
+			}
+			r := start(t, func(s *setup) { s.client.Transport = sandbox.New(sandbox.Options{}) })
+			at = time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+			got := r.call(name, fmt.Sprintf(args, ""))
+			if !strings.HasPrefix(got, "!") || !strings.Contains(got, `with the same arguments, but with `) || !strings.Contains(got, `"`+at+`", and confirm: "production"`) {
+				t.Error(got)
+			}
+			if got := r.call(name, fmt.Sprintf(args, `,"confirm":"production"`)); !strings.Contains(got, "moves on while a person decides; give ") || len(r.Writes()) > 0 {
+				t.Error(got)
+			}
+			fixed := strings.NewReplacer(`"1h"`, `"`+at+`"`, `"in 1h"`, `"`+at+`"`).Replace(args)
+			if got := r.call(name, fmt.Sprintf(fixed, `,"confirm":"production"`)); !strings.Contains(got, `"changed":true`) || !strings.Contains(got, at) {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// TestReadersSeeExpiries: whoever may change nothing still learns who leaves when.
+func TestReadersSeeExpiries(t *testing.T) {
+	t.Parallel()
+	r := start(t, never)
+	for _, call := range []string{
+		`manage-expiring-targets {"projectKey":"shop","flagKey":"live-chat","env":"production","comment":"c","action":"add","contextKey":"user-1001","expiresAt":"2099-01-01"}`,
+		`manage-segment-expiring-targets {"projectKey":"shop","segmentKey":"beta-testers","env":"production","comment":"c","action":"add","contextKey":"user-1002","expiresAt":"2099-01-01"}`,
+	} {
+		name, args, _ := strings.Cut(call, " ")
+		if got := r.call(name, args); !strings.Contains(got, `"changed":true`) {
+			t.Fatal(got)
+		}
+	}
+	for _, call := range []string{`get-flag {"projectKey":"shop","flagKey":"live-chat"}`, `get-segment {"projectKey":"shop","segmentKey":"beta-testers"}`} {
+		name, args, _ := strings.Cut(call, " ")
+		reader := start(t, func(s *setup) { s.client.Transport, s.ReadOnly = r.Account, true })
+		if got := reader.call(name, args); !strings.Contains(got, `"expiringTargets":[{`) || !strings.Contains(got, `"expiresAt":"2099-01-01T00:00:00Z"`) {
+			t.Errorf("%s: %s", name, got)
+		}
+		r.Next(sandbox.Fault{Status: 403, Match: func(q *http.Request) bool { return strings.Contains(q.URL.Path, "expiring-targets") }})
+		if got := reader.call(name, args); !strings.Contains(got, `"missing":["when targets expire could not be read (`) {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 }

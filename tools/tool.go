@@ -104,6 +104,8 @@ func write[In targeted, View any](e Effect, s Spec, h writer[In, View]) Tool {
 			return nil, err
 		}
 		c.target, c.given = in.target(), in.given()
+		c.as = c.srv.guard.askedAt(c)
+		ctx = context.WithValue(ctx, askedKey{}, c.as)
 		_, later := any(in).(interface{ knownLater() })
 		if err := c.ld.Scope().Check(c.target, !later); err != nil {
 			return nil, err
@@ -111,7 +113,7 @@ func write[In targeted, View any](e Effect, s Spec, h writer[In, View]) Tool {
 		return func() (*plan[View], error) {
 			p, err := h(ldclient.WithoutWrites(ctx), c.ld, in)
 			if err == nil {
-				c.does = p.Instructions
+				c.does, c.needs = p.Instructions, p.Needs
 			}
 			if err == nil && later {
 				err = c.aimed(p.intent)
@@ -153,6 +155,8 @@ type call struct {
 	target ldclient.Target
 	given  because
 	does   []ldclient.Instruction // as planned
+	needs  []need                 // as planned
+	as     time.Time              // what times in the arguments are counted from
 
 	confirmed bool // the change had to be confirmed, and was
 	wrote     bool // the request that changes something was sent
@@ -160,6 +164,7 @@ type call struct {
 	id     string    // of its lines in the audit file, where it has two
 	sentAt time.Time // when the request that changes something was about to be sent
 	sentAs string    // its comment for LaunchDarkly's audit log
+	sentBy string    // fingerprint of the token then
 	review *review   // the approval that the change needs, nil where none is known of
 }
 

@@ -61,13 +61,13 @@ var createFlagTrigger = create(Spec{
 	Integration string `json:"integrationKey,omitempty" alias:"integration" jsonschema:"enum=generic-trigger,enum=datadog,enum=dynatrace,enum=honeycomb,enum=new-relic-apm,enum=signalfx" default:"generic-trigger" doc:"Who calls, generic-trigger if not given"`
 	because
 }) (*plan[triggerView], error) {
-	_, c, err := flagIn(ctx, ld, in.target())
+	f, c, err := flagIn(ctx, ld, in.target())
 	if err != nil {
 		return nil, err
 	}
 	next := triggerView{Action: in.Do, Enabled: true, Integration: in.Integration}
 	return &plan[triggerView]{intent: intent{
-		Version: fmt.Sprintf("environment %d", c.Version), Notes: []string{urlOnPage(ld, in.target())},
+		Version: fmt.Sprintf("environment %d", c.Version), Notes: []string{urlOnPage(ld, in.target())}, Tags: f.Tags, PastReview: true,
 		Says: fmt.Sprintf("create a URL with which %s can %s in %s of project %s, past protection and confirmation", in.Integration, next.words(in.Flag), in.Environment, in.Project),
 	}, Apply: func(ctx context.Context, how manner) (*triggerView, error) {
 		if !how.DryRun {
@@ -118,6 +118,10 @@ var updateFlagTrigger = update(Spec{
 	if err != nil {
 		return nil, err
 	}
+	f, _, err := flagIn(ctx, ld, in.target())
+	if err != nil {
+		return nil, err
+	}
 	next := was
 	var do []ldclient.Instruction
 	var says []string
@@ -139,6 +143,7 @@ var updateFlagTrigger = update(Spec{
 	}
 	p.intent = intent{Version: fmt.Sprintf("trigger %d", was.Version), Notes: p.Notes,
 		Says: fmt.Sprintf("change trigger %s of flag %s in %s of project %s: %s", was.ID, in.Flag, in.Environment, in.Project, strings.Join(says, "; "))}
+	p.Tags, p.PastReview = f.Tags, next.Enabled && (!was.Enabled || next.Action != was.Action)
 	if len(do) == 0 {
 		p.Nothing = "the trigger is like this already"
 	}

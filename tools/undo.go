@@ -93,12 +93,12 @@ var undoChange = update(Spec{
 	if err != nil {
 		return nil, err
 	}
-	row := changeRowOf(*e)
-	by := ""
-	if row.By != "" {
-		by = " by " + short(clean(row.By), 60)
+	place := placeOf(p.Target)
+	says := strings.TrimPrefix(p.Says, "change "+place+": ")
+	if p.Within != "" {
+		place = fmt.Sprintf("%s %s of project %s", p.Target.Kind, p.Target.Key, p.Target.Project)
 	}
-	p.Says = fmt.Sprintf("undo the change of %s%s (entry %s: %s). It would change %s: %s", row.Time, by, e.ID, short(row.Did, 200), placeOf(p.Target), strings.TrimPrefix(p.Says, "change "+placeOf(p.Target)+": "))
+	p.Says = fmt.Sprintf("change %s: %s. That would undo entry %s %s, which says of itself: %s", place, says, e.ID, madeBy(e), said(changeRowOf(*e).Did, 100))
 	p.About = fmt.Sprintf("Undo of %s. ", e.ID)
 	return p, nil
 })
@@ -212,6 +212,7 @@ type undoing struct {
 	// Why the undo cannot be: parts that changed since, and what else is in the way.
 	collisions, blocked []string
 	same                []string // parts that are as they were before the entry already
+	taken               []string // parts that are taken back
 	notes               []string
 }
 
@@ -219,6 +220,7 @@ type undoing struct {
 type undoStep struct {
 	do    ldclient.Instruction
 	words string
+	where string // to go on after the words
 }
 
 // phase orders the instructions of an undo, so that each is valid after those before it.
@@ -252,6 +254,7 @@ func (u *undoing) takes(part string, p, n, now any) bool {
 		u.same = append(u.same, part)
 		return false
 	case c == is:
+		u.taken = append(u.taken, part)
 		return true
 	}
 	u.collides(part)
@@ -267,7 +270,7 @@ func (u *undoing) block(format string, args ...any) {
 }
 
 func (u *undoing) add(at phase, do ldclient.Instruction, words string) {
-	u.steps[at] = append(u.steps[at], undoStep{do, words})
+	u.steps[at] = append(u.steps[at], undoStep{do: do, words: words})
 }
 
 func (u *undoing) all() []undoStep { return slices.Concat(u.steps[:]...) }
@@ -299,7 +302,7 @@ func (u *undoing) words(ctx context.Context, on changing) ([]string, error) {
 		if s.do.Kind() == "removeRule" {
 			on.rules = slices.DeleteFunc(slices.Clone(on.rules), func(r ldclient.Rule) bool { return r.ID == s.do["ruleId"] })
 		}
-		out = append(out, words)
+		out = append(out, words+s.where)
 	}
 	if b == nil {
 		return out, nil
@@ -323,7 +326,7 @@ func (u *undoing) whyNot(e *ldclient.AuditEntry) error {
 		list, more = list[:shownParts], fmt.Sprintf("; and %d more", n)
 	}
 	for n := range list {
-		list[n] = short(list[n], 200)
+		list[n] = short(list[n], 300)
 	}
 	return cannot("entry %s cannot be undone as a whole, so nothing of it was: %s%s. Look at what is there now, and change by hand what should be different", e.ID, strings.Join(list, "; "), more)
 }
@@ -331,6 +334,9 @@ func (u *undoing) whyNot(e *ldclient.AuditEntry) error {
 // finish fills in what every plan of an undo tells.
 func (u *undoing) finish(e *ldclient.AuditEntry, p *plan[undoneView], says []string) {
 	p.Says = together(p.Instructions, says)
+	if p.Within != "" {
+		p.Says = inBoth(p.Within, p.Instructions, says)
+	}
 	p.Notes = u.notes
 	switch {
 	case len(says) > 0 && len(u.same) > 0:

@@ -258,7 +258,7 @@ func TestUndoIsBound(t *testing.T) {
 	if !strings.Contains(got, "the resource has changed since") || len(r.Writes()) != writes+1 {
 		t.Errorf("%s; %d writes, want the other's alone", got, len(r.Writes())-writes)
 	}
-	if !strings.Contains(p.question, "undo the change of") || !strings.Contains(p.question, entry) || !strings.Contains(p.question, "Protected: production") {
+	if !strings.Contains(p.question, "would undo entry") || !strings.Contains(p.question, entry) || !strings.Contains(p.question, "Protected: production") {
 		t.Errorf("asked %q", p.question)
 	}
 }

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,8 +16,8 @@ import (
 // and after the entry, now as it is.
 type flagUndo struct {
 	undoing
-	ld           *ldclient.Client
-	at           ldclient.Target // its environment is the one whose targeting the entry changed, if any
+	ld           *ldclient.Client // nil where only parts are compared
+	at           ldclient.Target  // its environment is the one whose targeting the entry changed, if any
 	entry        *ldclient.AuditEntry
 	was, is, now *ldclient.Flag
 	wasIn, isIn  map[string]any // the versions as they stand in the log
@@ -24,6 +25,8 @@ type flagUndo struct {
 	as map[string]string
 	// back are the removed variations that this undo adds again, by their old ids.
 	back map[string]bool
+	// valued are the variations that get their earlier values back.
+	valued map[string]bool
 }
 
 // settingFields are the fields of a flag that are the same in all environments and can be turned back.
@@ -46,7 +49,9 @@ func undoFlag(ctx context.Context, ld *ldclient.Client, at ldclient.Target, e *l
 	u.at.Environment = ""
 	switch {
 	case len(envs) > 1:
-		return nil, cannot("entry %s changed flag %s in several environments at once (%s), and one call of LaunchDarkly changes one; undo it in each by hand", e.ID, at.Key, keyList(envs))
+		return nil, cannot("entry %s changed flag %s in several environments at once (%s), and one call of LaunchDarkly changes one; undo it in each by hand", e.ID, at.Key, outOfSight(ld.Scope(), envs))
+	case len(envs) == 1 && !ld.Scope().AllowsEnvironment(envs[0]):
+		return nil, &ldclient.ScopeError{Target: at, Reason: fmt.Sprintf("entry %s changed flag %s in an environment outside this server's scope", e.ID, at.Key)}
 	case len(envs) == 1:
 		u.at.Environment = envs[0]
 	}
@@ -70,6 +75,13 @@ func undoFlag(ctx context.Context, ld *ldclient.Client, at ldclient.Target, e *l
 	if err := u.compare(ctx); err != nil {
 		return nil, err
 	}
+	if err := u.whyNot(e); err != nil {
+		return nil, err
+	}
+	resource := fmt.Sprintf("proj/%s:env/%s:flag/%s", at.Project, cmp.Or(target.Environment, "*"), at.Key)
+	if err := u.later(ctx, ld, e, resource, u.takenFrom); err != nil {
+		return nil, err
+	}
 	do := u.instructions()
 	on := changingFlag(ld, u.at, u.now, u.now.Environments[u.at.Environment], targetingKinds)
 	if err := u.whyNot(e); err != nil {
@@ -87,11 +99,17 @@ func undoFlag(ctx context.Context, ld *ldclient.Client, at ldclient.Target, e *l
 	if err := u.whyNot(e); err != nil {
 		return nil, err
 	}
-	version := fmt.Sprintf("flag %d", u.now.Version)
-	if !everywhere && u.at.Environment != "" {
-		version = fmt.Sprintf("environment %d %s", u.now.Environments[u.at.Environment].Version, digest(u.now.Variations))
+	version := func(f *ldclient.Flag) string {
+		of := fmt.Sprintf("environment %d %s", f.Environments[u.at.Environment].Version, digest(f.Variations))
+		if everywhere {
+			of = fmt.Sprintf("flag %d %s", f.Version, of)
+		}
+		return of
 	}
-	p := &plan[undoneView]{intent: intent{Version: version, Target: target, Instructions: do, Tags: u.now.Tags}}
+	p := &plan[undoneView]{intent: intent{Version: version(u.now), Target: target, Instructions: do, Tags: u.now.Tags, Again: true}}
+	if everywhere {
+		p.Within = u.at.Environment
+	}
 	u.finish(e, p, says)
 	before := flagInWords(u.now, u.at.Environment)
 	patch := func(ctx context.Context, how manner) (*ldclient.Flag, error) {
@@ -118,9 +136,21 @@ func undoFlag(ctx context.Context, ld *ldclient.Client, at ldclient.Target, e *l
 		if refused != nil {
 			return nil, refused
 		}
+		if !how.DryRun {
+			there, err := ld.Flags.Get(ctx, at.Project, target.Environment, at.Key)
+			if err != nil {
+				return nil, err
+			}
+			if version(there) != p.Version {
+				return nil, lostRace(at)
+			}
+		}
 		got, err := patch(ctx, how)
 		if err != nil {
 			return nil, err
+		}
+		if count := u.versionIn(everywhere); !how.DryRun {
+			p.overtaken(at, count(u.now), count(tried), count(got))
 		}
 		after, was := flagInWords(got, u.at.Environment), *before
 		undoneApart(&was, after)
@@ -129,9 +159,33 @@ func undoFlag(ctx context.Context, ld *ldclient.Client, at ldclient.Target, e *l
 	return p, nil
 }
 
+// versionIn counts the changes of a flag, or those in the environment of the undo.
+func (u *flagUndo) versionIn(everywhere bool) func(*ldclient.Flag) int {
+	return func(f *ldclient.Flag) int {
+		if everywhere {
+			return f.Version
+		}
+		return f.Environments[u.at.Environment].Version
+	}
+}
+
+// takenFrom gives the parts that would have been taken back from a version that a later entry holds.
+func (u *flagUndo) takenFrom(l *ldclient.AuditEntry, raw json.RawMessage) ([]string, error) {
+	then, err := versionOf[ldclient.Flag](l, raw)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := then.Environments[u.at.Environment]; !ok && u.at.Environment != "" { // it is about other things
+		then.Environments = u.now.Environments
+	}
+	past := &flagUndo{at: u.at, entry: u.entry, was: u.was, is: u.is, now: then, wasIn: u.wasIn, isIn: u.isIn}
+	err = past.compare(context.Background())
+	return past.taken, err
+}
+
 // compare goes through all parts of the flag.
 func (u *flagUndo) compare(ctx context.Context) error {
-	u.as, u.back = map[string]string{}, map[string]bool{}
+	u.as, u.back, u.valued = map[string]string{}, map[string]bool{}, map[string]bool{}
 	u.leaves(u.wasIn, u.isIn, settingFields...)
 	if err := u.variations(ctx); err != nil {
 		return err
@@ -224,6 +278,7 @@ func (u *flagUndo) variations(ctx context.Context) error {
 			u.block("%s cannot come back: another variation has its value now", name)
 		default:
 			u.back[v.ID] = true
+			u.taken = append(u.taken, name)
 			values[compact(v.Value)] = true
 			u.add(addingVariations, ldclient.AddVariation(ldclient.NewVariation{Value: v.Value, Name: v.Name, Description: v.Description}),
 				"add variation "+told(v)+" again")
@@ -267,9 +322,12 @@ func (u *flagUndo) variationBack(was, is ldclient.Variation, values map[string]b
 	var value json.RawMessage
 	var name, description *string
 	var words []string
-	part := func(what string) string { return fmt.Sprintf("the %s of variation %s", what, label(u.now, i)) }
+	part := func(what string) string {
+		return fmt.Sprintf("the %s of variation %s", what, label(u.is, variationAt(u.is, is.ID)))
+	}
 	if u.takes(part("value"), decoded(was.Value), decoded(is.Value), decoded(now.Value)) {
 		value = was.Value
+		u.valued[was.ID] = true
 		values[compact(value)] = true
 		words = append(words, fmt.Sprintf("value to %s instead of %s", short(clean(valueText(was.Value)), 100), short(clean(valueText(now.Value)), 100)))
 		if uses := usesOf(u.now, i); len(uses) > 0 {
@@ -291,6 +349,9 @@ func (u *flagUndo) variationBack(was, is ldclient.Variation, values map[string]b
 
 // removable looks for what uses a variation that is to go. The environment whose targeting is taken back too is LaunchDarkly's to judge.
 func (u *flagUndo) removable(ctx context.Context, n int) error {
+	if u.ld == nil {
+		return nil
+	}
 	others := *u.now
 	others.Environments = maps.Clone(u.now.Environments)
 	delete(others.Environments, u.at.Environment)

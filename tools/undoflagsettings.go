@@ -125,6 +125,9 @@ func (u *flagUndo) defaults() {
 			u.block("new environments started with variation %s, which is not there any more", label(u.was, old))
 			continue
 		}
+		if !u.sameValue("new environments started with", was[n]) {
+			continue
+		}
 		do[n] = was[n]
 		words = append(words, fmt.Sprintf("%s while %s", label(u.was, old), side))
 	}
@@ -161,6 +164,7 @@ func (u *flagUndo) lifecycle(ctx context.Context) error {
 	}
 	switch {
 	case !u.takes("whether it is archived", u.was.Archived, u.is.Archived, u.now.Archived):
+	case u.ld == nil:
 	case u.now.Archived:
 		u.add(unarchiving, ldclient.RestoreFlag(), "restore it from the archive")
 	default:

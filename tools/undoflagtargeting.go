@@ -135,11 +135,26 @@ func (u *flagUndo) targeting(ctx context.Context) error {
 func (u *flagUndo) alive(what, id string) bool {
 	switch {
 	case variationAt(u.now, id) >= 0:
-		return true
+		return u.sameValue(what, id)
 	case u.back[id]:
 		u.block("%s variation %s, which has to be there first; add it with update-flag-variations and undo the rest by hand", what, u.labelOnce(id))
 	default:
 		u.block("%s variation %s, which is not there any more", what, u.labelOnce(id))
+	}
+	return false
+}
+
+// sameValue reports whether a variation gives what it gave before the entry, or will again.
+func (u *flagUndo) sameValue(what, id string) bool {
+	n := slices.IndexFunc(u.was.Variations, func(v ldclient.Variation) bool { return u.today(v.ID) == id })
+	i := variationAt(u.now, id)
+	if n < 0 || i < 0 || u.valued[id] || sameJSON(u.was.Variations[n].Value, u.now.Variations[i].Value) {
+		return true
+	}
+	value := func(f *ldclient.Flag, n int) string { return said(valueText(f.Variations[n].Value), 60) }
+	why := fmt.Sprintf("%s variation %s, which had the value %s then, and has %s now", what, label(u.was, n), value(u.was, n), value(u.now, i))
+	if !slices.Contains(u.collisions, why) {
+		u.collisions = append(u.collisions, why)
 	}
 	return false
 }
@@ -206,7 +221,21 @@ func (u *flagUndo) prerequisites(ctx context.Context, was, is, now targetingByID
 		return nil
 	}
 	for _, key := range keysOfBoth(was.Prerequisites, is.Prerequisites) {
-		if !u.takes("the prerequisite "+word(key), has(was, key), has(is, key), has(now, key)) {
+		if has(was, key) == has(is, key) {
+			continue
+		}
+		// Prerequisites name variations by place, which does not tell the same variation once that flag's variations were changed.
+		if u.ld != nil && (has(was, key) != nil || has(now, key) != nil) {
+			same, err := u.sameVariations(ctx, key)
+			if err != nil {
+				return err
+			}
+			if !same {
+				u.block("the variations of flag %s were changed later, so it cannot be told which one was required; set it with update-prerequisites", word(key))
+				continue
+			}
+		}
+		if !u.takes("the prerequisite "+word(key), has(was, key), has(is, key), has(now, key)) || u.ld == nil {
 			continue
 		}
 		n, had := was.Prerequisites[key]
@@ -222,14 +251,11 @@ func (u *flagUndo) prerequisites(ctx context.Context, was, is, now targetingByID
 		if err != nil {
 			return err
 		}
-		same, err := u.sameVariations(ctx, key)
 		switch {
-		case err != nil:
-			return err
 		case f.Archived:
 			u.block("flag %s, which was required, is archived now; restore it with restore-flag first", word(key))
-		case !same || n >= len(f.Variations):
-			u.block("the variations of flag %s were changed later, so it cannot be told which one was required; set it with update-prerequisites", word(key))
+		case n >= len(f.Variations):
+			u.block("flag %s, which was required, has no variation at that place any more; set it with update-prerequisites", word(key))
 		default:
 			p := ldclient.NewPrerequisite{Key: key, VariationID: f.Variations[n].ID}
 			if _, there := is.Prerequisites[key]; there {
@@ -263,6 +289,9 @@ func (u *flagUndo) namedSegments(ctx context.Context, keys []string) error {
 
 // rollouts refuses to undo what a rollout changes at this moment.
 func (u *flagUndo) rollouts(ctx context.Context) {
+	if u.ld == nil {
+		return
+	}
 	touched := map[string]bool{}
 	for _, s := range u.all() {
 		switch s.do.Kind() {

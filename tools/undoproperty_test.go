@@ -283,10 +283,11 @@ func TestUndoKeepsLaterChanges(t *testing.T) {
 // newest is the id of the account's newest audit log entry.
 func (l *lottery) newest() string {
 	l.t.Helper()
-	got, err := l.ld.AuditLog.Search(l.t.Context(), ldclient.AuditQuery{Limit: 1})
+	got, err := l.ld.AuditLog.Search(l.t.Context(), ldclient.AuditQuery{Limit: 1, After: l.latest - 1})
 	if err != nil || len(got.Items) == 0 {
 		l.t.Fatal("no entries", err)
 	}
+	l.latest = got.Items[0].Date
 	return got.Items[0].ID
 }
 

@@ -157,6 +157,14 @@ func (u *ruleUndo) removed(gone map[string]bool) {
 	if last+1 < len(u.now) && last >= 0 {
 		end = u.now[last+1].ID
 	}
+	order := slices.DeleteFunc(slices.Clone(u.now), func(r ruleByID) bool { return gone[r.ID] })
+	since := func(r ruleByID) bool { return ruleWith(u.was, r.ID) < 0 && ruleWith(u.is, r.ID) < 0 }
+	type comeback struct {
+		r     ruleByID
+		step  int
+		known bool // some rule that stood next to it is there
+	}
+	var back []comeback
 	for n, r := range u.was {
 		if ruleWith(u.is, r.ID) >= 0 {
 			continue
@@ -177,12 +185,25 @@ func (u *ruleUndo) removed(gone map[string]bool) {
 				break
 			}
 		}
-		u.again(r, before)
+		known := slices.ContainsFunc(u.was, func(o ruleByID) bool { return o.ID != r.ID && ruleWith(order, o.ID) >= 0 })
+		if i := ruleWith(order, before); i >= 0 && before != "" {
+			order = slices.Insert(order, i, r)
+		} else {
+			order = append(order, r)
+		}
+		if u.taken = append(u.taken, r.name()); u.again(r, before) {
+			back = append(back, comeback{r, len(u.steps[addingRules]) - 1, known})
+		}
+	}
+	for _, c := range back {
+		if u.serves != nil { // a segment's rules have no order
+			u.steps[addingRules][c.step].where = placed(order, ruleWith(order, c.r.ID), c.known, since)
+		}
 	}
 }
 
-// again adds one rule that was removed.
-func (u *ruleUndo) again(r ruleByID, before string) {
+// again adds one rule that was removed, and reports whether it can.
+func (u *ruleUndo) again(r ruleByID, before string) bool {
 	clauses := slices.Clone(r.Clauses)
 	for n := range clauses {
 		clauses[n].ID = ""
@@ -190,19 +211,21 @@ func (u *ruleUndo) again(r ruleByID, before string) {
 	if u.serves == nil {
 		u.add(addingRules, ldclient.AddSegmentRule(ldclient.NewSegmentRule{Clauses: clauses, Description: r.Description, Weight: r.Weight,
 			ContextKind: r.ContextKind, BucketBy: r.BucketBy}), "")
-		return
+		return true
 	}
 	if r.Disabled {
 		u.block("%s was disabled, and LaunchDarkly has no instruction that adds such a rule", r.name())
-		return
+		return false
 	}
 	if r.Serves.Seed != "" {
 		u.block("an experiment ran on %s; set it up in LaunchDarkly itself", r.name())
-		return
+		return false
 	}
-	if s, ok := u.serves(r.name(), r.Serves, r.Serves, serveByID{}); ok {
+	s, ok := u.serves(r.name(), r.Serves, r.Serves, serveByID{})
+	if ok {
 		u.add(addingRules, ldclient.AddRule(ldclient.NewRule{Clauses: clauses, Description: r.Description, TrackEvents: r.Track, Ref: r.Ref, Serve: s}, before), "")
 	}
+	return ok
 }
 
 // changed takes back what an entry did to a rule that was there before and after it.
@@ -278,6 +301,7 @@ func (u *ruleUndo) clauses(was, is, now ruleByID) {
 			u.same = append(u.same, name(c))
 			continue
 		}
+		u.taken = append(u.taken, name(c))
 		c.ID = ""
 		back = append(back, c)
 	}
@@ -291,6 +315,10 @@ func (u *ruleUndo) clauses(was, is, now ruleByID) {
 		} else if u.takes(name(c), nil, clauseContent(c), clauseContent(now.Clauses[i])) {
 			gone = append(gone, c.ID)
 		}
+	}
+	if len(gone) > 0 && len(gone) == len(now.Clauses) && len(back) == 0 {
+		u.block("%s would be left without a condition, since its others were removed later", is.name())
+		return
 	}
 	if len(back) > 0 {
 		u.add(changingRules, ldclient.AddClauses(was.ID, back), "")

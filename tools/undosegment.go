@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,6 +49,9 @@ func undoSegment(ctx context.Context, ld *ldclient.Client, at ldclient.Target, e
 	if err := u.whyNot(e); err != nil {
 		return nil, err
 	}
+	if err := u.later(ctx, ld, e, at.String(), u.takenFrom); err != nil {
+		return nil, err
+	}
 	on := changingSegment(ld, at, u.now)
 	says, err := u.words(ctx, on)
 	if err != nil {
@@ -63,7 +67,7 @@ func undoSegment(ctx context.Context, ld *ldclient.Client, at ldclient.Target, e
 	patch := func(ctx context.Context, how manner) (*ldclient.Segment, error) {
 		return ld.Segments.Patch(ctx, at.Project, at.Environment, at.Key, ldclient.Patch{Comment: how.Comment, Instructions: do, DryRun: how.DryRun})
 	}
-	p := &plan[undoneView]{intent: intent{Version: fmt.Sprintf("segment %d", u.now.Version), Target: at, Instructions: do, Tags: u.now.Tags}}
+	p := &plan[undoneView]{intent: intent{Version: fmt.Sprintf("segment %d", u.now.Version), Target: at, Instructions: do, Tags: u.now.Tags, Again: true}}
 	if u.describe {
 		says = append(says, fmt.Sprintf("describe it as %s instead of %s", quoted(u.was.Description), quoted(u.now.Description)))
 		set := ldclient.SegmentSettings{Description: &u.was.Description}
@@ -96,15 +100,38 @@ func undoSegment(ctx context.Context, ld *ldclient.Client, at ldclient.Target, e
 		if refused != nil {
 			return nil, refused
 		}
+		if !how.DryRun {
+			there, err := ld.Segments.Get(ctx, at.Project, at.Environment, at.Key)
+			if err != nil {
+				return nil, err
+			}
+			if there.Version != u.now.Version {
+				return nil, lostRace(at)
+			}
+		}
 		got, err := patch(ctx, how)
 		if err != nil {
 			return nil, err
+		}
+		if !how.DryRun {
+			p.overtaken(at, u.now.Version, tried.Version, got.Version)
 		}
 		after, was := segmentInWords(got), *before
 		undoneApart(&was, after)
 		return after, nil
 	}
 	return p, nil
+}
+
+// takenFrom gives the parts that would have been taken back from a version that a later entry holds.
+func (u *segmentUndo) takenFrom(l *ldclient.AuditEntry, raw json.RawMessage) ([]string, error) {
+	then, err := versionOf[ldclient.Segment](l, raw)
+	if err != nil {
+		return nil, err
+	}
+	past := &segmentUndo{was: u.was, is: u.is, now: then, wasIn: u.wasIn, isIn: u.isIn}
+	past.compare()
+	return past.taken, nil
 }
 
 // compare goes through all parts of the segment.
@@ -154,7 +181,12 @@ func membersOf(users []string, others []ldclient.SegmentTarget) map[contextKey]b
 // members takes back exactly those keys that an entry moved, and counts them.
 func (u *segmentUndo) members() int {
 	count := 0
-	side := func(list string, was, is, now map[contextKey]bool) {
+	type keys = map[contextKey]bool
+	included := func(s *ldclient.Segment) keys { return membersOf(s.Included, s.IncludedContexts) }
+	excluded := func(s *ldclient.Segment) keys { return membersOf(s.Excluded, s.ExcludedContexts) }
+	side := func(list string, of, other func(*ldclient.Segment) keys) {
+		was, is, now := of(u.was), of(u.is), of(u.now)
+		otherIs, otherNow := other(u.is), other(u.now)
 		steps := map[string]map[string][]string{"add": {}, "remove": {}}
 		for _, k := range slices.SortedFunc(maps.Keys(both(was, is)), func(a, b contextKey) int { return strings.Compare(a.String(), b.String()) }) {
 			if !u.takes(fmt.Sprintf("%s in the %s contexts", k, strings.ToLower(list)), was[k], is[k], now[k]) {
@@ -163,6 +195,9 @@ func (u *segmentUndo) members() int {
 			verb := "remove"
 			if was[k] {
 				verb = "add"
+				if otherNow[k] && !otherIs[k] {
+					u.collisions = append(u.collisions, fmt.Sprintf("%s was put on the other list later, and would be both included and excluded", k))
+				}
 			}
 			steps[verb][k.kind] = append(steps[verb][k.kind], k.key)
 			count++
@@ -173,8 +208,8 @@ func (u *segmentUndo) members() int {
 			}
 		}
 	}
-	side("Included", membersOf(u.was.Included, u.was.IncludedContexts), membersOf(u.is.Included, u.is.IncludedContexts), membersOf(u.now.Included, u.now.IncludedContexts))
-	side("Excluded", membersOf(u.was.Excluded, u.was.ExcludedContexts), membersOf(u.is.Excluded, u.is.ExcludedContexts), membersOf(u.now.Excluded, u.now.ExcludedContexts))
+	side("Included", included, excluded)
+	side("Excluded", excluded, included)
 	return count
 }
 

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,23 +59,39 @@ func undoEnvironment(ctx context.Context, ld *ldclient.Client, at ldclient.Targe
 	u.secrets(e)
 	u.leaves(fieldsAt(decoded(e.Previous)), fieldsAt(decoded(e.Current)), "name", "color", "tags", "critical", "requireComments", "confirmChanges",
 		"secureMode", "defaultTrackEvents", "defaultTtl", "apiKey", "mobileKey")
-	a, b, c := environmentStateOf(was), environmentStateOf(is), environmentStateOf(now)
-	edit := environmentEdit{
-		Name: setBack(&u, "the name", a.Name, b.Name, c.Name), Color: setBack(&u, "the color", a.Color, b.Color, c.Color), Tags: u.tagsBack(a.Tags, b.Tags, c.Tags),
-		Critical:        setBack(&u, "critical", a.Critical, b.Critical, c.Critical),
-		RequireComments: setBack(&u, "requireComments", a.RequireComments, b.RequireComments, c.RequireComments),
-		ConfirmChanges:  setBack(&u, "confirmChanges", a.ConfirmChanges, b.ConfirmChanges, c.ConfirmChanges),
-		environmentExtras: environmentExtras{
-			SecureMode:  setBack(&u, "secureMode", a.SecureMode, b.SecureMode, c.SecureMode),
-			TrackEvents: setBack(&u, "defaultTrackEvents", a.TrackEvents, b.TrackEvents, c.TrackEvents),
-			DefaultTTL:  setBack(&u, "defaultTtl", a.DefaultTTL, b.DefaultTTL, c.DefaultTTL),
-		},
+	edit := u.environment(was, is, now)
+	err = u.later(ctx, ld, e, at.String(), func(l *ldclient.AuditEntry, raw json.RawMessage) ([]string, error) {
+		var past undoing
+		then, err := versionOf[ldclient.Environment](l, raw)
+		if err == nil {
+			past.environment(was, is, then)
+		}
+		return past.taken, err
+	})
+	if err != nil {
+		return nil, err
 	}
 	if err := u.whyNot(e); err != nil {
 		return nil, err
 	}
 	p, err := environmentPlan(ld, at, now, edit, why)
 	return undoneSettings(&u, e, at, p, err)
+}
+
+// environment takes back the settings of an environment.
+func (u *undoing) environment(was, is, now *ldclient.Environment) environmentEdit {
+	a, b, c := environmentStateOf(was), environmentStateOf(is), environmentStateOf(now)
+	return environmentEdit{
+		Name: setBack(u, "the name", a.Name, b.Name, c.Name), Color: setBack(u, "the color", a.Color, b.Color, c.Color), Tags: u.tagsBack(a.Tags, b.Tags, c.Tags),
+		Critical:        setBack(u, "critical", a.Critical, b.Critical, c.Critical),
+		RequireComments: setBack(u, "requireComments", a.RequireComments, b.RequireComments, c.RequireComments),
+		ConfirmChanges:  setBack(u, "confirmChanges", a.ConfirmChanges, b.ConfirmChanges, c.ConfirmChanges),
+		environmentExtras: environmentExtras{
+			SecureMode:  setBack(u, "secureMode", a.SecureMode, b.SecureMode, c.SecureMode),
+			TrackEvents: setBack(u, "defaultTrackEvents", a.TrackEvents, b.TrackEvents, c.TrackEvents),
+			DefaultTTL:  setBack(u, "defaultTtl", a.DefaultTTL, b.DefaultTTL, c.DefaultTTL),
+		},
+	}
 }
 
 func undoProject(ctx context.Context, ld *ldclient.Client, at ldclient.Target, e *ldclient.AuditEntry, why because) (*plan[undoneView], error) {
@@ -98,19 +115,36 @@ func undoProject(ctx context.Context, ld *ldclient.Client, at ldclient.Target, e
 		return nil, err
 	}
 	u.leaves(fieldsAt(decoded(e.Previous)), fieldsAt(decoded(e.Current)), "name", "tags", "defaultClientSideAvailability", "includeInSnippetByDefault", "environments")
-	edit := projectEdit{Name: setBack(&u, "the name", was.Name, is.Name, now.Name), Tags: u.tagsBack(was.Tags, is.Tags, now.Tags)}
-	side := clientSideEdit{
-		EnvironmentID: setBack(&u, "whether SDKs with a client-side ID see new flags", was.ClientSide.UsingEnvironmentID, is.ClientSide.UsingEnvironmentID, now.ClientSide.UsingEnvironmentID),
-		MobileKey:     setBack(&u, "whether SDKs with a mobile key see new flags", was.ClientSide.UsingMobileKey, is.ClientSide.UsingMobileKey, now.ClientSide.UsingMobileKey),
-	}
-	if side != (clientSideEdit{}) {
-		edit.ClientSide = &side
+	edit := u.project(was, is, now)
+	err = u.later(ctx, ld, e, at.String(), func(l *ldclient.AuditEntry, raw json.RawMessage) ([]string, error) {
+		var past undoing
+		then, err := versionOf[ldclient.Project](l, raw)
+		if err == nil {
+			past.project(was, is, then)
+		}
+		return past.taken, err
+	})
+	if err != nil {
+		return nil, err
 	}
 	if err := u.whyNot(e); err != nil {
 		return nil, err
 	}
 	p, err := projectPlan(ld, at, now, edit, why)
 	return undoneSettings(&u, e, at, p, err)
+}
+
+// project takes back the settings of a project.
+func (u *undoing) project(was, is, now *ldclient.Project) projectEdit {
+	edit := projectEdit{Name: setBack(u, "the name", was.Name, is.Name, now.Name), Tags: u.tagsBack(was.Tags, is.Tags, now.Tags)}
+	side := clientSideEdit{
+		EnvironmentID: setBack(u, "whether SDKs with a client-side ID see new flags", was.ClientSide.UsingEnvironmentID, is.ClientSide.UsingEnvironmentID, now.ClientSide.UsingEnvironmentID),
+		MobileKey:     setBack(u, "whether SDKs with a mobile key see new flags", was.ClientSide.UsingMobileKey, is.ClientSide.UsingMobileKey, now.ClientSide.UsingMobileKey),
+	}
+	if side != (clientSideEdit{}) {
+		edit.ClientSide = &side
+	}
+	return edit
 }
 
 // secrets refuses to undo that a key was replaced. Which keys they were is not looked at beyond that.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 )
 
@@ -23,6 +25,11 @@ func openAuditFile(path string, s *secrets) (*auditFile, error) {
 	if err := f.open(); err != nil {
 		return nil, fmt.Errorf("the audit file cannot be opened: %w. Check --audit-file", err)
 	}
+	if is, err := os.Lstat(path); err == nil && is.Mode()&os.ModeSymlink != 0 { // a link that was given is followed now, and none later
+		if to, err := filepath.EvalSymlinks(path); err == nil {
+			f.path = to
+		}
+	}
 	return f, nil
 }
 
@@ -33,6 +40,28 @@ func (f *auditFile) open() error {
 		return err
 	}
 	f.file, f.torn = file, unfinished(f.path)
+	return nil
+}
+
+// reopen opens the file that is in the place of the one that was moved. A link
+// there may be somebody's who wants lines written elsewhere.
+func (f *auditFile) reopen() error {
+	link := &os.PathError{Op: "open", Path: f.path, Err: errors.New("it is a link now, which is not followed")}
+	if is, err := os.Lstat(f.path); err == nil && is.Mode()&os.ModeSymlink != 0 {
+		return link
+	}
+	next := &auditFile{path: f.path}
+	if err := next.open(); err != nil {
+		return err
+	}
+	is, err := os.Lstat(f.path)
+	got, failed := next.file.Stat()
+	if err != nil || failed != nil || !os.SameFile(is, got) { // one was put there meanwhile
+		next.file.Close()
+		return link
+	}
+	f.file.Close()
+	f.file, f.torn = next.file, next.torn
 	return nil
 }
 
@@ -59,11 +88,9 @@ func (f *auditFile) Write(line []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.moved() {
-		old := f.file
-		if err := f.open(); err != nil {
+		if err := f.reopen(); err != nil {
 			return 0, err
 		}
-		old.Close()
 	}
 	text := f.secrets.mask(string(line))
 	if f.torn {
@@ -73,10 +100,15 @@ func (f *auditFile) Write(line []byte) (int, error) {
 	if n > 0 {
 		f.torn = false
 	}
-	if err == nil {
-		n = len(line)
+	return ofLine(n, len(text), len(line)), err
+}
+
+// ofLine is how much of a line was written, of which n bytes of a longer or shorter text were.
+func ofLine(n, text, line int) int {
+	if n == 0 {
+		return 0
 	}
-	return min(n, len(line)), err
+	return max(0, n-(text-line))
 }
 
 // moved reports whether the path no longer leads to the open file.

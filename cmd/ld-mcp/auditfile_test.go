@@ -73,6 +73,74 @@ func TestAuditFileMoves(t *testing.T) {
 	}
 }
 
+// TestAuditFileFollowsNoLink: a link that is put in the file's place takes no
+// lines; one that the operator named is followed, also after a rotation.
+func TestAuditFileFollowsNoLink(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, other, given := filepath.Join(dir, "audit"), filepath.Join(dir, "other"), filepath.Join(dir, "given")
+	if err := os.WriteFile(other, []byte("keep\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(path, given); err != nil {
+		t.Skip(err)
+	}
+	f, err := openAuditFile(given, new(secrets))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows renames no open file")
+	}
+	write := func(line string) error {
+		_, err := io.WriteString(f, line)
+		return err
+	}
+	move := func() {
+		if err := os.Rename(path, path+".1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := write("one\n"); err != nil {
+		t.Error(err)
+	}
+	move()
+	if err := write("two\n"); err != nil || read(t, path) != "two\n" || read(t, given) != "two\n" {
+		t.Errorf("%v, %q", err, read(t, path))
+	}
+	move()
+	for _, to := range []string{other, filepath.Join(dir, "new")} {
+		if err := os.Symlink(to, path); err != nil {
+			t.Fatal(err)
+		}
+		if err := write("three\n"); err == nil || !strings.Contains(err.Error(), "a link now") {
+			t.Errorf("%s: %v", to, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := write("four\n"); err != nil || read(t, path) != "four\n" || read(t, other) != "keep\n" {
+		t.Errorf("%v: %q, other %q", err, read(t, path), read(t, other))
+	}
+	if _, err := os.Stat(filepath.Join(dir, "new")); err == nil {
+		t.Error("a file was made where the link leads")
+	}
+}
+
+// TestAuditFileShortWrite: what was put before a line, or masked in it, does not count as part of it.
+func TestAuditFileShortWrite(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ n, text, line, want int }{
+		{0, 10, 10, 0}, {4, 10, 10, 4}, {10, 10, 10, 10}, {1, 11, 10, 0}, {5, 11, 10, 4}, {11, 11, 10, 10}, {0, 4, 10, 0}, {4, 4, 10, 10}, {3, 4, 10, 9},
+	} {
+		if got := ofLine(test.n, test.text, test.line); got != test.want {
+			t.Errorf("%+v: %d", test, got)
+		}
+	}
+}
+
 // TestAuditFileIsShared: processes that append to one file do not cut into each other's lines.
 func TestAuditFileIsShared(t *testing.T) {
 	t.Parallel()

@@ -49,7 +49,7 @@ func BenchmarkCompare(b *testing.B) {
 		after.AddFlag("f", is)
 		changed := 0
 		for _, s := range subjects {
-			if out := engine.Compare(before, after, "f", s); out.Pairs[0].Before.Variation != out.Pairs[0].After.Variation {
+			if out := engine.Compare(before, after, "f", s, nil); out.Pairs[0].Before.Variation != out.Pairs[0].After.Variation {
 				changed++
 			}
 		}

@@ -137,7 +137,7 @@ func TestUnknownInBoth(t *testing.T) {
 		after := before.Clone()
 		after.AddFlag("f", flagOf(t, "f", fmt.Sprintf(config, then)))
 		var got []string
-		for _, p := range engine.Compare(before, after, "f", subject(t, ann)).Pairs {
+		for _, p := range engine.Compare(before, after, "f", subject(t, ann), nil).Pairs {
 			got = append(got, fmt.Sprintf("{%d %d}", p.Before.Variation, p.After.Variation))
 		}
 		slices.Sort(got)
@@ -196,7 +196,7 @@ func TestShares(t *testing.T) {
 	e.AddSegment("half", segmentOf(t, `{"key":"half","salt":"grain","rules":[{"clauses":[{"contextKind":"user","attribute":"key","op":"startsWith","values":["u"]}],"weight":50000}]}`))
 	in := 0
 	for n := range 1000 {
-		out := engine.Members(e, e, "half", subject(t, fmt.Sprintf(`{"kind":"user","key":"u%d"}`, n)))
+		out := engine.Members(e, e, "half", subject(t, fmt.Sprintf(`{"kind":"user","key":"u%d"}`, n)), nil)
 		if !out.Known() {
 			t.Fatal(out.Causes)
 		}

@@ -18,7 +18,8 @@ type Environment struct {
 	key      string
 	flags    map[string]*ldclient.Flag
 	segments map[string]*ldclient.Segment
-	models   map[string]*model // by what of a context is redacted
+	lost     map[string]string // flags that are not known, and why
+	models   [2]*model         // for contexts that show all attributes, and for the others
 }
 
 // New returns an environment of which nothing is known yet.
@@ -28,21 +29,42 @@ func New(key string) *Environment {
 
 // AddFlag adds a flag with its targeting in the environment; nil says that there is none of that key.
 func (e *Environment) AddFlag(key string, f *ldclient.Flag) {
-	e.flags[key], e.models = f, nil
+	e.flags[key], e.models = f, [2]*model{}
+}
+
+// LoseFlag says why it cannot be known what a flag is. It counts as not added, and as another unknown than one without a reason.
+func (e *Environment) LoseFlag(key, why string) {
+	delete(e.flags, key)
+	if e.lost == nil {
+		e.lost = map[string]string{}
+	}
+	e.lost[key], e.models = why, [2]*model{}
 }
 
 // AddSegment adds a segment of the environment; nil says that there is none of that key.
 func (e *Environment) AddSegment(key string, s *ldclient.Segment) {
-	e.segments[key], e.models = s, nil
+	e.segments[key], e.models = s, [2]*model{}
 }
 
 // Clone returns a copy to which other flags and segments can be added.
 func (e *Environment) Clone() *Environment {
-	return &Environment{key: e.key, flags: maps.Clone(e.flags), segments: maps.Clone(e.segments)}
+	return &Environment{key: e.key, flags: maps.Clone(e.flags), segments: maps.Clone(e.segments), lost: maps.Clone(e.lost)}
 }
+
+// Added reports whether a flag was added, be it that there is none of that key.
+func (e *Environment) Added(key string) bool { _, ok := e.flags[key]; return ok }
+
+// Lost is why it cannot be known what a flag is, "" where nothing was said of that.
+func (e *Environment) Lost(key string) string { return e.lost[key] }
 
 // Flag is the flag of that key, nil where there is none or it was not added.
 func (e *Environment) Flag(key string) *ldclient.Flag { return e.flags[key] }
+
+// Segment is the segment of that key, nil where there is none; added is false where that is not known.
+func (e *Environment) Segment(key string) (s *ldclient.Segment, added bool) {
+	s, added = e.segments[key]
+	return s, added
+}
 
 // Wants lists what the flags and segments name that an evaluation may come to
 // and that was not added, in order.

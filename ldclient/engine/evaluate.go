@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldreason"
@@ -37,20 +38,21 @@ func (o Outcome) Known() bool { return len(o.Pairs) == 1 && !o.Cut }
 const maxWays = 64
 
 // Compare evaluates a flag for a context in an environment before and after a
-// change. What is not known is taken to be the same in both.
-func Compare(before, after *Environment, flag string, s *Subject) Outcome {
-	return explore(before.model(s), after.model(s), s, func(m *model) Result { return m.evaluate(flag) })
+// change. What is not known is taken to be the same in both. Once enough, which
+// may be nil, holds for a pair, no more ways are followed.
+func Compare(before, after *Environment, flag string, s *Subject, enough func(Pair) bool) Outcome {
+	return explore(before.model(s), after.model(s), s, func(m *model) Result { return m.evaluate(flag) }, enough)
 }
 
 // Evaluate evaluates a flag for a context; each pair holds the same result twice.
-func Evaluate(e *Environment, flag string, s *Subject) Outcome { return Compare(e, e, flag, s) }
+func Evaluate(e *Environment, flag string, s *Subject) Outcome { return Compare(e, e, flag, s, nil) }
 
 // Members asks whether a context is in a segment before and after a change: variation 1 says that it is.
-func Members(before, after *Environment, segment string, s *Subject) Outcome {
-	return explore(before.model(s), after.model(s), s, func(m *model) Result { return m.member(segment) })
+func Members(before, after *Environment, segment string, s *Subject, enough func(Pair) bool) Outcome {
+	return explore(before.model(s), after.model(s), s, func(m *model) Result { return m.member(segment) }, enough)
 }
 
-func explore(before, after *model, s *Subject, ask func(*model) Result) Outcome {
+func explore(before, after *model, s *Subject, ask func(*model) Result, enough func(Pair) bool) Outcome {
 	var out Outcome
 	ways := 0
 	in := func(m *model, w world) (Result, string) {
@@ -76,6 +78,7 @@ func explore(before, after *model, s *Subject, ask func(*model) Result) Outcome 
 			ways++
 			if !slices.ContainsFunc(out.Pairs, pair.same) {
 				out.Pairs = append(out.Pairs, pair)
+				out.Cut = enough != nil && enough(pair)
 			}
 			return
 		}
@@ -101,7 +104,7 @@ func (r Result) same(o Result) bool { return r.Variation == o.Variation }
 
 func (m *model) evaluate(key string) Result {
 	if _, added := m.env.flags[key]; !added {
-		name := m.unknown(guess{cause: "flag " + key + " could not be read"}, "flag %s", key)
+		name := m.unknown(guess{cause: cmp.Or(m.env.lost[key], "flag "+key+" could not be read")}, "flag %s%s", key, m.env.lost[key])
 		if m.guess(name) {
 			return Result{Variation: 0}
 		}

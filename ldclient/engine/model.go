@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -16,12 +17,11 @@ import (
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
 
-// model is an environment as an SDK has it, for contexts of which the same
-// attributes are redacted. Each thing that cannot be known stands in it as a
-// segment or prerequisite of its own, whose name begins with "?".
+// model is an environment as an SDK has it. Each thing that cannot be known
+// stands in it as a segment or prerequisite of its own, whose name begins with "?".
 type model struct {
 	env      *Environment
-	hidden   []hidden
+	redacts  bool // it is for contexts with redacted attributes: all that looks at attributes is a guess
 	engine   evaluation.Evaluator
 	flags    map[string]*flagModel
 	segments map[string]*ldmodel.Segment
@@ -41,6 +41,10 @@ type guess struct {
 	cause   string
 	kind    string // the context kind that it is about, "" for any
 	without bool   // how it is for contexts without that kind, which is known
+	// The attribute that has to be redacted for it to be a guess, and what it is where that is not.
+	attribute hidden
+	shown     *ldmodel.Segment
+	holds     bool // it is no guess: it says that the attribute is redacted
 }
 
 // flagModel is a flag as an SDK has it; rules are the places of its rules in the
@@ -54,16 +58,16 @@ type flagModel struct {
 const byDefault = -1
 
 func (e *Environment) model(s *Subject) *model {
-	m := e.models[s.hides]
-	if m == nil {
-		m = &model{env: e, hidden: s.hidden, flags: map[string]*flagModel{}, segments: map[string]*ldmodel.Segment{}, guesses: map[string]guess{}}
-		m.engine = evaluation.NewEvaluator(m)
-		if e.models == nil {
-			e.models = map[string]*model{}
-		}
-		e.models[s.hides] = m
+	n := 0
+	if s.Redacted() {
+		n = 1
 	}
-	return m
+	if e.models[n] == nil {
+		m := &model{env: e, redacts: s.Redacted(), flags: map[string]*flagModel{}, segments: map[string]*ldmodel.Segment{}, guesses: map[string]guess{}}
+		m.engine = evaluation.NewEvaluator(m)
+		e.models[n] = m
+	}
+	return e.models[n]
 }
 
 // GetFeatureFlag serves the evaluation with prerequisites.
@@ -88,7 +92,11 @@ var everyone = &ldmodel.Segment{Key: "?", Rules: []ldmodel.SegmentRule{{}}}
 // GetSegment serves the evaluation.
 func (m *model) GetSegment(key string) *ldmodel.Segment {
 	if strings.HasPrefix(key, "?") {
-		if m.guess(key) {
+		g := m.guesses[key]
+		switch {
+		case len(g.attribute.steps) > 0 && !m.about.hides(g.attribute):
+			return g.shown
+		case g.holds || m.guess(key):
 			return everyone
 		}
 		return nil
@@ -110,7 +118,7 @@ func (m *model) guess(name string) bool {
 	if !settled && m.asked == "" {
 		m.asked = name
 	}
-	return v
+	return v || m.asked != "" // of an evaluation that asks, only the end matters
 }
 
 func (m *model) has(kind string) bool {
@@ -153,8 +161,8 @@ func (m *model) newFlag(f *ldclient.Flag, c ldclient.FlagConfig) *flagModel {
 	for _, p := range c.Prerequisites {
 		need := ldmodel.Prerequisite{Key: p.Key, Variation: p.Variation}
 		if _, added := m.env.flags[p.Key]; !added {
-			cause := fmt.Sprintf("prerequisite %s could not be read", p.Key)
-			need = ldmodel.Prerequisite{Key: m.unknown(guess{cause: cause}, "prerequisite %s variation %d", p.Key, p.Variation), Variation: 1}
+			cause := cmp.Or(m.env.lost[p.Key], fmt.Sprintf("prerequisite %s could not be read", p.Key))
+			need = ldmodel.Prerequisite{Key: m.unknown(guess{cause: cause}, "prerequisite %s variation %d%s", p.Key, p.Variation, m.env.lost[p.Key]), Variation: 1}
 			if out.guessed == nil {
 				out.guessed = map[string]string{}
 			}
@@ -184,16 +192,19 @@ func targets(list []ldclient.FlagTarget) []ldmodel.Target {
 // serve gives a flag a rule, or its default rule. A rollout that cannot be told
 // becomes a rule for each of its parts, each of which may hold.
 func (m *model) serve(f *flagModel, place int, r ldmodel.FlagRule, s ldclient.RuleServe) {
-	add := func(r ldmodel.FlagRule) {
+	add := func(r ldmodel.FlagRule, name string) {
+		if name != "" {
+			r.Clauses = append(slices.Clone(r.Clauses), holds(name))
+		}
 		f.Rules, f.rules = append(f.Rules, r), append(f.rules, place)
 	}
 	switch {
 	case s.Variation != nil:
 		r.Variation = ldvalue.NewOptionalInt(*s.Variation)
 	case s.Rollout != nil:
-		cause := m.uncertain(s.Rollout, f.Salt)
+		g := m.uncertain(s.Rollout, f.Salt)
 		parts := slices.DeleteFunc(slices.Clone(s.Rollout.Variations), func(v ldclient.WeightedVariation) bool { return v.Weight <= 0 })
-		if cause == "" || len(parts) == 0 {
+		if g.cause == "" || len(parts) == 0 {
 			r.Rollout = rollout(s)
 			break
 		}
@@ -204,30 +215,31 @@ func (m *model) serve(f *flagModel, place int, r ldmodel.FlagRule, s ldclient.Ru
 				break
 			}
 			below += part.Weight
-			kind := cmp.Or(s.Rollout.ContextKind, "user")
-			name := m.unknown(guess{cause, kind, true}, "flag %s salt %s seed %s by %s of %s below %d",
-				f.Key, f.Salt, s.Rollout.Seed, cmp.Or(s.Rollout.BucketBy, "key"), kind, below)
-			part := r
-			part.Clauses = append(slices.Clone(r.Clauses), holds(name))
-			add(part)
+			add(r, m.unknown(g, "flag %s salt %s seed %s by %s of %s below %d", f.Key, f.Salt, s.Rollout.Seed, cmp.Or(s.Rollout.BucketBy, "key"), g.kind, below))
+		}
+		if len(g.attribute.steps) > 0 { // for contexts that show the attribute it can be told
+			add(r, m.redacted(g))
+			r.Variation, r.Rollout = ldvalue.OptionalInt{}, rollout(s)
 		}
 	}
 	if place == byDefault {
 		f.Fallthrough = r.VariationOrRollout
 		return
 	}
-	add(r)
+	add(r, "")
 }
 
-// uncertain says why it cannot be told which part of a rollout a context gets, "" where it can.
-func (m *model) uncertain(r *ldclient.Rollout, salt string) string {
-	if salt == "" && seed(r) == nil {
-		return "what a rollout divides contexts by is not shown"
+// uncertain is what is not known of which part of a rollout a context gets; it has no cause where that can be told.
+func (m *model) uncertain(r *ldclient.Rollout, salt string) guess {
+	g := guess{}
+	switch {
+	case salt == "" && seed(r) == nil:
+		g.cause = "what a rollout divides contexts by is not shown"
+	case m.redacts && r.BucketBy != "" && !inExperiment(r):
+		g = looks(r.ContextKind, r.BucketBy)
 	}
-	if r.BucketBy == "" || inExperiment(r) {
-		return ""
-	}
-	return m.redacted(r.ContextKind, r.BucketBy)
+	g.kind, g.without = cmp.Or(r.ContextKind, "user"), true
+	return g
 }
 
 func inExperiment(r *ldclient.Rollout) bool { return ldclient.RuleServe{Rollout: r}.InExperiment() }
@@ -273,17 +285,29 @@ func (m *model) clauses(list []ldclient.Clause) []ldmodel.Clause {
 			out = append(out, m.inSegments(c))
 			continue
 		}
-		if cause := m.redacted(c.ContextKind, c.Attribute); cause != "" {
-			out = append(out, holds(m.unknown(guess{cause: cause}, "clause %s %s %s %t %v", cmp.Or(c.ContextKind, "user"), c.Attribute, c.Op, c.Negate, c.Values)))
-			continue
-		}
 		clause := ldmodel.Clause{ContextKind: ldcontext.Kind(c.ContextKind), Attribute: reference(c.Attribute, c.ContextKind), Op: ldmodel.Operator(c.Op), Negate: c.Negate}
 		for _, v := range c.Values {
 			clause.Values = append(clause.Values, plain(v))
 		}
+		if m.redacts {
+			clause = m.guarded(c, clause)
+		}
 		out = append(out, clause)
 	}
 	return out
+}
+
+// guarded is a clause that is a guess for contexts of which its attribute is redacted.
+func (m *model) guarded(c ldclient.Clause, is ldmodel.Clause) ldmodel.Clause {
+	c.ID = ""
+	text, err := json.Marshal(c)
+	if err != nil { // never, for values come from JSON
+		return is
+	}
+	g := looks(c.ContextKind, c.Attribute)
+	g.shown = &ldmodel.Segment{Key: "?", Rules: []ldmodel.SegmentRule{{Clauses: []ldmodel.Clause{is}}}}
+	ldmodel.PreprocessSegment(g.shown)
+	return holds(m.unknown(g, "clause %x", sha256.Sum256(text)))
 }
 
 // inSegments is a clause on segments, of which those that are not known are guesses.
@@ -303,22 +327,19 @@ func (m *model) inSegments(c ldclient.Clause) ldmodel.Clause {
 	return out
 }
 
-// redacted says which attribute is not known, "" where it is.
-func (m *model) redacted(kind, attribute string) string {
-	if len(m.hidden) == 0 {
-		return ""
-	}
+// looks is what is not known where an attribute is redacted.
+func looks(kind, attribute string) guess {
 	steps := ldclient.AttributeSteps(attribute)
 	if kind == "" {
 		steps = []string{attribute}
 	}
-	for _, h := range m.hidden {
-		common := min(len(h.steps), len(steps)) // a part is redacted with the whole, and the whole shows its parts
-		if h.kind == cmp.Or(kind, "user") && slices.Equal(h.steps[:common], steps[:common]) {
-			return fmt.Sprintf("attribute %s of %s contexts is redacted", attribute, h.kind)
-		}
-	}
-	return ""
+	kind = cmp.Or(kind, "user")
+	return guess{cause: fmt.Sprintf("attribute %s of %s contexts is redacted", attribute, kind), attribute: hidden{kind, steps}}
+}
+
+// redacted names what says that the attribute of a guess is redacted.
+func (m *model) redacted(g guess) string {
+	return m.unknown(guess{attribute: g.attribute, holds: true}, "redacted %s %q", g.attribute.kind, g.attribute.steps)
 }
 
 const whole = 100_000 // thousandths of a percent
@@ -332,21 +353,34 @@ func (m *model) segment(key string) *ldmodel.Segment {
 		IncludedContexts: members(s.IncludedContexts), ExcludedContexts: members(s.ExcludedContexts)}
 	for _, r := range s.Rules {
 		rule := ldmodel.SegmentRule{ID: r.ID, Clauses: m.clauses(r.Clauses)}
-		cause := ""
-		if r.Weight != nil && *r.Weight > 0 && *r.Weight < whole {
-			cause = m.redacted(r.RolloutContextKind, cmp.Or(r.BucketBy, "key"))
+		if r.Weight == nil {
+			out.Rules = append(out.Rules, rule)
+			continue
+		}
+		var g guess
+		if *r.Weight > 0 && *r.Weight < whole {
+			if m.redacts {
+				g = looks(r.RolloutContextKind, cmp.Or(r.BucketBy, "key"))
+			}
 			if s.Salt == "" {
-				cause = fmt.Sprintf("which share of contexts a rule of segment %s takes in is not shown", s.Key)
+				g = guess{cause: fmt.Sprintf("which share of contexts a rule of segment %s takes in is not shown", s.Key)}
 			}
 		}
-		switch {
-		case cause != "":
-			kind := cmp.Or(r.RolloutContextKind, "user")
-			rule.Clauses = append(rule.Clauses, holds(m.unknown(guess{cause: cause, kind: kind}, "segment %s by %s of %s below %d", s.Key, cmp.Or(r.BucketBy, "key"), kind, *r.Weight)))
-		case r.Weight != nil:
-			rule.Weight, rule.RolloutContextKind = ldvalue.NewOptionalInt(*r.Weight), ldcontext.Kind(r.RolloutContextKind)
-			rule.BucketBy = reference(r.BucketBy, r.RolloutContextKind)
+		if g.cause != "" {
+			g.kind = cmp.Or(r.RolloutContextKind, "user")
+			either := rule
+			either.Clauses = append(slices.Clone(rule.Clauses), holds(m.unknown(g, "segment %s by %s of %s below %d", s.Key, cmp.Or(r.BucketBy, "key"), g.kind, *r.Weight)))
+			out.Rules = append(out.Rules, either)
+			if len(g.attribute.steps) == 0 {
+				continue
+			}
+			// For contexts that show the attribute it can be told.
+			known := holds(m.redacted(g))
+			known.Negate = true
+			rule.Clauses = append(slices.Clone(rule.Clauses), known)
 		}
+		rule.Weight, rule.RolloutContextKind = ldvalue.NewOptionalInt(*r.Weight), ldcontext.Kind(r.RolloutContextKind)
+		rule.BucketBy = reference(r.BucketBy, r.RolloutContextKind)
 		out.Rules = append(out.Rules, rule)
 	}
 	ldmodel.PreprocessSegment(out)

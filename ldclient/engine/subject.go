@@ -17,7 +17,6 @@ import (
 type Subject struct {
 	context ldcontext.Context
 	hidden  []hidden
-	hides   string // hidden as text
 }
 
 // hidden is an attribute whose value was redacted.
@@ -116,16 +115,14 @@ func (s *Subject) hide(kind string, redacted []string) {
 	for _, reference := range redacted {
 		s.hidden = append(s.hidden, hidden{kind, ldclient.AttributeSteps(reference)})
 	}
-	slices.SortFunc(s.hidden, func(a, b hidden) int {
-		if n := strings.Compare(a.kind, b.kind); n != 0 {
-			return n
-		}
-		return slices.Compare(a.steps, b.steps)
+}
+
+// hides reports whether an attribute, or a part of it, is not known.
+func (s *Subject) hides(a hidden) bool {
+	return slices.ContainsFunc(s.hidden, func(h hidden) bool {
+		common := min(len(h.steps), len(a.steps)) // a part is redacted with the whole, and the whole shows its parts
+		return h.kind == a.kind && slices.Equal(h.steps[:common], a.steps[:common])
 	})
-	s.hides = ""
-	if len(s.hidden) > 0 {
-		s.hides = fmt.Sprintf("%q", s.hidden)
-	}
 }
 
 // plain turns decoded JSON into the SDK's value.

@@ -15,6 +15,9 @@ func CouldEver(policy []Statement, action, kind string) bool {
 const AnyChange = ""
 
 func (p rules) couldEver(action, kind string) bool {
+	if p.tooMany() {
+		return true
+	}
 	return slices.ContainsFunc(p, func(r rule) bool {
 		return r.Effect != "deny" && r.matchAction(action) && r.couldName(kind, func(s Specifier) bool { return !p.rulesOut(s, action, kind) })
 	})
@@ -33,10 +36,18 @@ func (r rule) couldName(kind string, keep func(Specifier) bool) bool {
 
 // rulesOut tells whether some statement denies an action on every resource of a kind that a specifier names.
 func (p rules) rulesOut(s Specifier, action, kind string) bool {
-	return slices.ContainsFunc(p, func(r rule) bool {
-		return r.Effect == "deny" && len(r.NotResources) == 0 && r.matchAction(action) &&
-			slices.ContainsFunc(r.specs, func(d Specifier) bool { return d.covers(s, kind) })
-	})
+	return p.denying(s, action, kind) >= 0
+}
+
+// denying is the index of the first statement that rules a specifier out, -1 if none does.
+func (p rules) denying(s Specifier, action, kind string) int {
+	for _, r := range p {
+		if r.Effect == "deny" && len(r.NotResources) == 0 && r.matchAction(action) &&
+			slices.ContainsFunc(r.specs, func(d Specifier) bool { return d.covers(s, kind) }) {
+			return r.index
+		}
+	}
+	return -1
 }
 
 // covers tells whether s names for certain all resources of a kind that o names.
@@ -82,12 +93,19 @@ func (r Role) couldEver(action, kind string) bool {
 	case r.BuiltIn != "":
 		return builtIn(r.BuiltIn, action, kind) != No
 	}
-	if r.rules.couldEver(action, kind) {
-		return true
+	question := [2]string{action, kind}
+	if r.ever != nil {
+		if known, ok := r.ever.Load(question); ok {
+			return known.(bool)
+		}
 	}
-	return slices.ContainsFunc(r.base, func(b rule) bool {
+	could := r.rules.couldEver(action, kind) || slices.ContainsFunc(r.base, func(b rule) bool {
 		return b.matchAction(action) && b.couldName(kind, func(s Specifier) bool { return !r.rules.rulesOut(s, action, kind) })
 	})
+	if r.ever != nil {
+		r.ever.Store(question, could)
+	}
+	return could
 }
 
 // CouldEver tells whether the roles might allow an action on some resource of a
@@ -107,12 +125,20 @@ func (rs Roles) CouldEver(action, kind string) (bool, Reason) {
 	return true, Reason{Statement: -1}
 }
 
-// against finds the first statement that denies an action on a kind of resource, else the first role.
+// against finds the first statement that takes away an action on a kind of
+// resource that its role allows otherwise, else the first role.
 func (rs Roles) against(action, kind string) Reason {
 	for i, r := range rs {
-		for _, x := range r.rules {
-			if x.Effect == "deny" && x.matchAction(action) && x.couldName(kind, func(Specifier) bool { return true }) {
-				return Reason{Role: i, Statement: x.index}
+		for _, allow := range slices.Concat(r.rules, r.base) {
+			at := -1
+			if allow.Effect != "deny" && allow.matchAction(action) {
+				allow.couldName(kind, func(s Specifier) bool {
+					at = r.rules.denying(s, action, kind)
+					return at >= 0
+				})
+			}
+			if at >= 0 {
+				return Reason{Role: i, Statement: at}
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -131,4 +132,65 @@ func resourceIn(t *testing.T, text string) Resource {
 		r = r.With(kind, f)
 	}
 	return r
+}
+
+// TestLargePolicies: a policy that is too large to be compared is answered fast, by what hides nothing.
+func TestLargePolicies(t *testing.T) {
+	of := func(n int) []Statement {
+		var allowed, denied []string
+		for i := range n {
+			allowed, denied = append(allowed, fmt.Sprintf("proj/a%d:env/*:flag/*", i)), append(denied, fmt.Sprintf("proj/b%d:env/*:flag/*", i))
+		}
+		return []Statement{{Effect: "allow", Actions: []string{"*"}, Resources: allowed},
+			{Effect: "deny", Actions: []string{"*"}, Resources: append(denied, "proj/a*:env/*:flag/*")}}
+	}
+	for n, want := range map[int]bool{20: false, 2000: true} {
+		r := NewRole("large", false, of(n), nil)
+		for range 2 { // the second answer is remembered
+			if got := r.couldEver("deleteFlag", "flag"); got != want {
+				t.Errorf("%d specifiers: %t, want %t", n, got, want)
+			}
+		}
+		if got, _ := r.decide("deleteFlag", resourceIn(t, "proj/a1:env/e:flag/f")); got != No {
+			t.Errorf("%d specifiers: one resource: %s", n, got)
+		}
+	}
+}
+
+// TestExpandStops: values that multiply are not all written down before they are cut.
+func TestExpandStops(t *testing.T) {
+	var values []string
+	for i := range 900 {
+		values = append(values, fmt.Sprintf("value-%d", i))
+	}
+	attrs := Attributes{"p": values, "e": values}
+	var got []string
+	allocated := testing.AllocsPerRun(1, func() {
+		got, _ = expand("proj/${roleAttribute/p}:env/${roleAttribute/e}:flag/*", attrs)
+	})
+	if len(got) != maxValues || allocated > 5*maxValues {
+		t.Errorf("%d specifiers in %.0f allocations", len(got), allocated)
+	}
+}
+
+// TestAgainst: a deny is named only where it takes away what is allowed otherwise.
+func TestAgainst(t *testing.T) {
+	deny := statementIn(t, "deny", "updateGlobalArchived on proj/*:env/production:flag/*")
+	allow := func(text string) Statement { return statementIn(t, "allow", text) }
+	for name, test := range map[string]struct {
+		policy []Statement
+		reader bool
+		action string
+		want   int
+	}{
+		"nothing allows it":  {[]Statement{allow("updateOn on proj/*:env/*:flag/*"), deny}, true, "updateGlobalArchived", -1},
+		"it is taken away":   {[]Statement{deny, statementIn(t, "deny", "update* on proj/shop:env/*:flag/*"), allow("updateGlobalArchived on proj/shop:env/*:flag/*")}, false, "updateGlobalArchived", 1},
+		"the base allows it": {[]Statement{allow("updateOn on proj/*:env/*:flag/*"), statementIn(t, "deny", "viewProject on proj/*")}, true, "viewProject", 1},
+	} {
+		kind := map[bool]string{true: "proj", false: "flag"}[test.action == "viewProject"]
+		got, why := Roles{NewRole("r", test.reader, test.policy, nil)}.CouldEver(test.action, kind)
+		if got || why.Statement != test.want {
+			t.Errorf("%s: %t, statement %d, want %d", name, got, why.Statement, test.want)
+		}
+	}
 }

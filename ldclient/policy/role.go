@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Role is one of the roles that a token or a member has: a built-in one, or a policy.
@@ -14,6 +15,7 @@ type Role struct {
 	Policy []Statement
 	base   rules // what holds where the policy is silent
 	rules  rules
+	ever   *sync.Map // answers of couldEver by question
 }
 
 // BuiltIn returns one of LaunchDarkly's built-in roles.
@@ -25,7 +27,7 @@ func Unread(name string) Role { return Role{Name: name, Unread: true} }
 // NewRole returns a role of the account. reader says that it has the permissions
 // of a reader where its policy is silent; attrs fill in what depends on whom it is given to.
 func NewRole(name string, reader bool, policy []Statement, attrs Attributes) Role {
-	r := Role{Name: name, Policy: policy, rules: readAll(policy, attrs)}
+	r := Role{Name: name, Policy: policy, rules: readAll(policy, attrs), ever: new(sync.Map)}
 	if reader {
 		r.base = readerBase
 	}

@@ -42,6 +42,9 @@ type rule struct {
 // maxValues bounds what the attributes in one specifier may grow to.
 const maxValues = 1000
 
+// maxCompared bounds the specifiers of a policy that are held against each other.
+const maxCompared = 500
+
 func read(i int, s Statement, attrs Attributes) rule {
 	out := rule{Statement: s, index: i}
 	for _, text := range slices.Concat(s.Resources, s.NotResources) {
@@ -75,10 +78,13 @@ func expand(text string, attrs Attributes) (texts []string, unsure bool) {
 	rest, unsure := expand(after, attrs)
 	for _, value := range attrs[key] {
 		for _, r := range rest {
+			if len(texts) == maxValues {
+				return texts, unsure || glued
+			}
 			texts = append(texts, before+value+r)
 		}
 	}
-	return texts[:min(len(texts), maxValues)], unsure || glued
+	return texts, unsure || glued
 }
 
 func last(s string) string { return s[max(0, len(s)-1):] }
@@ -118,6 +124,15 @@ func (r rule) match(action string, res Resource) Verdict {
 }
 
 type rules []rule
+
+// tooMany tells whether there are more specifiers than can be held against each other in little time.
+func (p rules) tooMany() bool {
+	n := 0
+	for _, r := range p {
+		n += len(r.specs)
+	}
+	return n > maxCompared
+}
 
 func readAll(policy []Statement, attrs Attributes) rules {
 	out := make(rules, len(policy))
