@@ -20,6 +20,7 @@ type step struct {
 	says      string
 	tool      string
 	arguments map[string]any
+	entry     bool // auditLogEntryId is the first entry of the reply before
 	refused   bool // the reply is meant to be an error
 }
 
@@ -30,12 +31,16 @@ var demoSteps = []step{
 		arguments: map[string]any{"projectKey": "shop", "query": "dark", "environmentKey": "production"}},
 	{says: "It turns one off in test, which it may do at once", tool: "toggle-flag",
 		arguments: map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "test", "on": false}},
+	{says: "It looks what turning it on in production would do", tool: "preview-change",
+		arguments: map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "production", "sample": 20, "instructions": `[{"kind":"turnFlagOn"}]`}},
 	{says: "In production it is stopped, and told to ask its user first", tool: "toggle-flag",
 		arguments: map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "production", "on": true, "comment": "Launch of the dark theme"}, refused: true},
 	{says: "The user agrees, so it calls again with confirm", tool: "toggle-flag",
 		arguments: map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "production", "on": true, "comment": "Launch of the dark theme", "confirm": "production"}},
 	{says: "LaunchDarkly's audit log shows who did it, why, and through what", tool: "query-audit-log",
 		arguments: map[string]any{"projectKey": "shop", "flagKey": demoFlag, "environmentKey": "production", "limit": 1}},
+	{says: "Something broke, so it takes that change back, which wants a yes again", tool: "undo-change", entry: true,
+		arguments: map[string]any{"projectKey": "shop", "comment": "Checkout fails in dark mode", "confirm": "production"}},
 }
 
 func (demoCmd) Run(ctx context.Context, a *app) error {
@@ -59,7 +64,12 @@ func (demoCmd) Run(ctx context.Context, a *app) error {
 		bold, dim, plain = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 	}
 	fmt.Fprintf(a.stdout, "A session with a made-up account, in memory. Nothing here touches LaunchDarkly.\n")
+	last := ""
 	for i, st := range demoSteps {
+		if st.entry {
+			st.arguments = maps.Clone(st.arguments)
+			st.arguments["auditLogEntryId"] = firstID(last)
+		}
 		text, failed, err := callTool(ctx, c, st.tool, st.arguments)
 		if err != nil {
 			return err
@@ -67,10 +77,24 @@ func (demoCmd) Run(ctx context.Context, a *app) error {
 		if failed != st.refused {
 			return fmt.Errorf("the demo went astray at %q: %s", st.tool, text)
 		}
+		last = text
 		fmt.Fprintf(a.stdout, "\n%s%d. %s%s\n%s%s%s\n%s\n", bold, i+1, st.says, plain, dim, st, plain, beginning(text, 30))
 	}
 	fmt.Fprintf(a.stdout, "\n%sTo use it with your own account%s\n%s", bold, plain, setup())
 	return nil
+}
+
+// firstID is the _id of the first item of a list.
+func firstID(reply string) string {
+	var list struct {
+		Items []struct {
+			ID string `json:"_id"`
+		} `json:"items"`
+	}
+	if json.Unmarshal([]byte(reply), &list) != nil || len(list.Items) == 0 {
+		return ""
+	}
+	return list.Items[0].ID
 }
 
 // String writes the call as a person would type it.
@@ -78,7 +102,7 @@ func (s step) String() string {
 	line := "> " + s.tool
 	for _, key := range slices.Sorted(maps.Keys(s.arguments)) {
 		value := fmt.Sprint(s.arguments[key])
-		if strings.Contains(value, " ") {
+		if strings.ContainsAny(value, ` "`) {
 			value = "'" + value + "'"
 		}
 		line += " " + key + "=" + value
