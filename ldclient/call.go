@@ -53,35 +53,75 @@ func do[T any](ctx context.Context, c *Client, k call) (*T, error) {
 		return nil, err
 	}
 	if k.writes {
-		select {
-		case c.writes <- struct{}{}:
-			defer func() { <-c.writes }()
-		case <-ctx.Done():
-			return nil, c.noReply(k, ctx.Err(), false)
+		if err := c.order.enter(ctx, k.at); err != nil {
+			return nil, c.noReply(k, err, false)
 		}
+		defer c.order.leave(k.at)
+		c.reads.forget()
+		defer c.reads.forget()
 	}
-	release, err := c.gate.enter(ctx)
+	resp, f, err := c.reply(ctx, k)
 	if err != nil {
-		return nil, c.noReply(k, err, false)
+		return nil, err
 	}
-	defer release()
+	defer resp.Body.Close()
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return nil, c.failure(k, resp)
+	}
+	out, err := decode[T](c, k, resp)
+	if err == nil && f != nil {
+		c.reads.keep(f)
+	}
+	return out, err
+}
 
-	req, err := c.request(ctx, k)
+// reply returns LaunchDarkly's reply to k, and the flight that brought it if it may be kept.
+func (c *Client) reply(ctx context.Context, k call) (*http.Response, *flight, error) {
+	token, err := c.cfg.Token()
+	if err != nil {
+		return nil, nil, err
+	}
+	query := k.query.Encode()
+	if k.method != http.MethodGet || k.writes {
+		resp, err := c.send(ctx, k, query, token, nil)
+		return resp, nil, err
+	}
+	key := readKey{k.root, k.path.escaped, query, k.beta, token}
+	if ctx.Value(freshKey{}) != nil {
+		resp, err := c.send(ctx, k, query, token, nil)
+		c.reads.overtake(key)
+		return resp, nil, err
+	}
+	resp, f, err := c.reads.get(ctx, key, func(ctx context.Context, f *flight) (*http.Response, error) {
+		return c.send(ctx, k, query, token, f)
+	})
+	if err != nil && ctx.Err() != nil {
+		err = c.noReply(k, ctx.Err(), false)
+	}
+	return resp, f, err
+}
+
+// send makes the requests of a call, for those who wait for f or, if that is nil, for ctx alone.
+func (c *Client) send(ctx context.Context, k call, query string, token Token, f *flight) (*http.Response, error) {
+	t := &trip{account: c.account, flight: f, method: k.method, path: k.path.escaped, writes: k.writes}
+	req, err := c.request(context.WithValue(ctx, tripKey{}, t), k, query, token)
 	if err != nil {
 		return nil, err
 	}
 	start := time.Now()
 	resp, err := c.http.Do(req)
 	if err != nil {
+		if resp != nil {
+			resp.Body.Close()
+		}
 		c.cfg.Log.Debug("request failed", "method", k.method, "path", k.path.escaped, "error", c.mask(err.Error()))
-		return nil, c.noReply(k, err, k.writes)
+		return nil, c.noReply(k, err, t.unsure)
 	}
-	defer resp.Body.Close()
+	if f != nil {
+		f.sent = t.sent
+	}
 	c.cfg.Log.Debug("request", "method", k.method, "path", k.path.escaped, "status", resp.StatusCode, "ms", time.Since(start).Milliseconds())
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, c.failure(k, resp)
-	}
-	return decode[T](c, k, resp)
+	return resp, nil
 }
 
 // allowed refuses a call by its declaration, before a byte leaves.
@@ -100,12 +140,12 @@ func (c *Client) allowed(ctx context.Context, k call) error {
 	return c.cfg.Scope.Check(k.at, k.writes)
 }
 
-func (c *Client) request(ctx context.Context, k call) (*retryablehttp.Request, error) {
+func (c *Client) request(ctx context.Context, k call, query string, token Token) (*retryablehttp.Request, error) {
 	u, err := url.Parse(c.base.String() + cmp.Or(k.root, "/api/v2") + k.path.escaped)
 	if err != nil {
 		return nil, err
 	}
-	u.RawQuery = k.query.Encode()
+	u.RawQuery = query
 	var body any // retryablehttp wants a true nil for no body
 	if k.body != nil {
 		var b bytes.Buffer
@@ -116,11 +156,7 @@ func (c *Client) request(ctx context.Context, k call) (*retryablehttp.Request, e
 		}
 		body = b.Bytes()
 	}
-	req, err := retryablehttp.NewRequestWithContext(context.WithValue(ctx, writing{}, k.writes), k.method, u.String(), body)
-	if err != nil {
-		return nil, err
-	}
-	token, err := c.cfg.Token()
+	req, err := retryablehttp.NewRequestWithContext(ctx, k.method, u.String(), body)
 	if err != nil {
 		return nil, err
 	}

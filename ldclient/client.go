@@ -32,8 +32,10 @@ type Config struct {
 	UserAgent string            // default "ld-mcp"
 	Transport http.RoundTripper // default a clone of http.DefaultTransport
 	ReadOnly  bool              // refuse every call that would change something
+	Cache     time.Duration     // how old the reply to a harmless read may be; default 0, none is kept
 	Scope     Scope             // refuse every call outside it
 	Log       *slog.Logger      // one debug line a request; default none
+	Retried   func()            // called before a request is sent again
 }
 
 // Client talks to one LaunchDarkly account. It is safe for concurrent use.
@@ -54,12 +56,18 @@ type Client struct {
 	CodeRefs     *CodeRefsService
 	Releases     *ReleasesService
 
-	cfg    Config
-	base   *url.URL
-	http   *retryablehttp.Client
-	gate   gate
-	writes chan struct{} // one write at a time: LaunchDarkly answers concurrent ones with 409
-	print  [32]byte      // key of fingerprints
+	cfg Config
+	*account
+}
+
+// account is what all clients of one token share.
+type account struct {
+	base    *url.URL
+	http    *retryablehttp.Client
+	limiter *limiter
+	reads   *reads
+	order   *order
+	print   [32]byte // key of fingerprints
 }
 
 type service struct{ c *Client }
@@ -85,16 +93,35 @@ func New(cfg Config) (*Client, error) {
 		cfg.UserAgent = "ld-mcp"
 	}
 	if cfg.Transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConnsPerHost = maxInFlight
-		cfg.Transport = t
+		cfg.Transport = DefaultTransport()
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{cfg: cfg, base: base, gate: newGate(), writes: make(chan struct{}, 1)}
-	rand.Read(c.print[:])
-	c.http = newRetrier(c)
+	a := &account{base: base, http: newRetrier(cfg.Transport), limiter: newLimiter(), reads: newReads(cfg.Cache), order: newOrder()}
+	rand.Read(a.print[:])
+	if cfg.Retried != nil {
+		a.http.RequestLogHook = func(_ retryablehttp.Logger, _ *http.Request, attempt int) {
+			if attempt > 0 {
+				cfg.Retried()
+			}
+		}
+	}
+	return newClient(cfg, a), nil
+}
+
+// Narrow returns a client of the same account that is allowed less: what c and
+// s both allow, and no writes if readOnly. Check s with CheckGlobs first; a glob
+// that cannot be read allows nothing.
+func (c *Client) Narrow(readOnly bool, s Scope) *Client {
+	cfg := c.cfg
+	cfg.ReadOnly = cfg.ReadOnly || readOnly
+	cfg.Scope = cfg.Scope.And(s)
+	return newClient(cfg, c.account)
+}
+
+func newClient(cfg Config, a *account) *Client {
+	c := &Client{cfg: cfg, account: a}
 	s := service{c}
 	c.Flags = (*FlagsService)(&s)
 	c.Segments = (*SegmentsService)(&s)
@@ -111,7 +138,14 @@ func New(cfg Config) (*Client, error) {
 	c.Roles = (*RolesService)(&s)
 	c.CodeRefs = (*CodeRefsService)(&s)
 	c.Releases = (*ReleasesService)(&s)
-	return c, nil
+	return c
+}
+
+// DefaultTransport is how a client sends requests unless it is told otherwise.
+func DefaultTransport() http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = maxInFlight
+	return t
 }
 
 // Scope returns the projects and environments that the client may touch.
@@ -121,11 +155,13 @@ func (c *Client) Scope() Scope { return c.cfg.Scope }
 func (c *Client) BaseURL() string { return c.base.String() }
 
 // RateLimit returns what LaunchDarkly's latest reply said of the rate limit.
-func (c *Client) RateLimit() RateLimit { return c.gate.last() }
+func (c *Client) RateLimit() RateLimit { return c.limiter.last() }
 
 // ServerTime returns the earliest and the latest time that LaunchDarkly's clock
 // may have shown at a time of this machine's clock, as far as its latest reply tells.
-func (c *Client) ServerTime(at time.Time) (earliest, latest time.Time) { return c.gate.serverTime(at) }
+func (c *Client) ServerTime(at time.Time) (earliest, latest time.Time) {
+	return c.limiter.serverTime(at)
+}
 
 // parseBase refuses an address that would send the token in clear text across a network.
 func parseBase(raw string) (*url.URL, error) {

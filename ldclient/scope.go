@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	glob "path"
+	"slices"
 	"strings"
 )
 
@@ -40,6 +41,20 @@ func (t Target) String() string {
 type Scope struct {
 	Projects     []string
 	Environments []string
+	also         []Scope // if any, what is allowed is what all of them allow
+}
+
+// And returns the scope of what both s and t allow. Its lists are t's, or s's
+// where t has none; the scope may allow less than they do.
+func (s Scope) And(t Scope) Scope {
+	out := Scope{Projects: t.Projects, Environments: t.Environments, also: []Scope{s, t}}
+	if len(out.Projects) == 0 {
+		out.Projects = s.Projects
+	}
+	if len(out.Environments) == 0 {
+		out.Environments = s.Environments
+	}
+	return out
 }
 
 // ScopeError is a call that was refused because it lies outside the client's scope. No request was made.
@@ -51,17 +66,24 @@ type ScopeError struct {
 func (e *ScopeError) Error() string { return e.Reason }
 
 // AllowsProject reports whether project is in scope.
-func (s Scope) AllowsProject(project string) bool { return MatchAny(s.Projects, project) }
+func (s Scope) AllowsProject(project string) bool {
+	return MatchAny(s.Projects, project) && !slices.ContainsFunc(s.also, func(o Scope) bool { return !o.AllowsProject(project) })
+}
 
 // AllowsEnvironment reports whether an environment with this key is in scope, in a project that is.
 func (s Scope) AllowsEnvironment(environment string) bool {
-	return MatchAny(s.Environments, environment)
+	return MatchAny(s.Environments, environment) && !slices.ContainsFunc(s.also, func(o Scope) bool { return !o.AllowsEnvironment(environment) })
 }
 
 // Check returns a *ScopeError when t may not be touched. Reading across
 // environments is allowed, since each reply is cut to the scope; a write across
 // environments is allowed only where every environment is.
 func (s Scope) Check(t Target, writes bool) error {
+	for _, o := range s.also {
+		if err := o.Check(t, writes); err != nil {
+			return err
+		}
+	}
 	refuse := func(format string, args ...any) error {
 		return &ScopeError{Target: t, Reason: fmt.Sprintf(format, args...)}
 	}

@@ -126,6 +126,7 @@ func write[In targeted, View any](e Effect, s Spec, h writer[In, View]) Tool {
 			if err := c.srv.guard.mayWrite(c); err != nil {
 				return nil, err
 			}
+			ctx = ldclient.Fresh(ctx) // nothing that decides about a write is read from what others read
 			makePlan, err := begin(ctx, c)
 			if err != nil {
 				return nil, err

@@ -1,0 +1,55 @@
+package ldclient_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+)
+
+type always string
+
+func (a always) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(string(a))), Request: r}, nil
+}
+
+func benchmark(b *testing.B, do func(context.Context, *ldclient.Client) error, change ...func(*ldclient.Config)) {
+	b.Helper()
+	cfg := ldclient.Config{Token: ldclient.StaticToken(token), Transport: always(flagBody)}
+	for _, c := range change {
+		c(&cfg)
+	}
+	c, err := ldclient.New(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := do(b.Context(), c); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// The way of a call that nothing holds up, but for the network.
+
+func BenchmarkRead(b *testing.B) { benchmark(b, getFlag) }
+
+func BenchmarkWrite(b *testing.B) { benchmark(b, patchFlag) }
+
+func BenchmarkFreshRead(b *testing.B) {
+	benchmark(b, func(ctx context.Context, c *ldclient.Client) error { return getFlag(ldclient.Fresh(ctx), c) })
+}
+
+func BenchmarkCachedRead(b *testing.B) { benchmark(b, getFlag, cached) }
+
+func BenchmarkReadOverLoopback(b *testing.B) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, flagBody) }))
+	defer s.Close()
+	benchmark(b, getFlag, func(cfg *ldclient.Config) { cfg.BaseURL, cfg.Transport = s.URL, nil })
+}
