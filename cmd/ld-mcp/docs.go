@@ -52,7 +52,7 @@ func regenerate(file string, text []byte) ([]byte, error) {
 		return nil, err
 	}
 	s := string(text)
-	for _, name := range []string{"options", "tools"} {
+	for _, name := range []string{"options", "tools", "clients"} {
 		begin, end := "<!-- begin "+name+" -->\n", "<!-- end "+name+" -->"
 		before, rest, ok := strings.Cut(s, begin)
 		_, after, ok2 := strings.Cut(rest, end)
@@ -74,7 +74,11 @@ func generatedParts() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{"options": options, "tools": table}, nil
+	clients, err := clientSections()
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"options": options, "tools": table, "clients": clients}, nil
 }
 
 func optionsTable() (string, error) {
