@@ -133,6 +133,7 @@ func TestWordIsNoYes(t *testing.T) {
 // answer is what a client of protocol 2026-07-28 sends when it calls a tool again.
 type answer struct {
 	state, action, from string // from is the client's name
+	by                  string // who calls
 	legacy              bool   // the call names no protocol
 }
 
@@ -155,7 +156,7 @@ func rawCall(t *testing.T, r *rig, tool string, args map[string]any, a answer) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _ := json.Marshal(r.server.MCP().HandleMessage(t.Context(), message))
+	b, _ := json.Marshal(r.server.MCP().HandleMessage(ldclient.WithCaller(t.Context(), a.by), message))
 	var reply struct {
 		Result struct {
 			RequestState string
@@ -218,7 +219,8 @@ func TestSealsHold(t *testing.T) {
 				"another comment":    {name, changed("comment", "for fun"), yes(state), 0},
 				"another project":    {name, changed("projectKey", "mobile"), yes(state), 0},
 				"with a word":        {name, changed("confirm", "production"), yes(state), 0},
-				"another caller":     {name, args, answer{state: state, action: "accept", from: "2"}, 0},
+				"another client":     {name, args, answer{state: state, action: "accept", from: "2"}, 0},
+				"another caller":     {name, args, answer{state: state, action: "accept", by: "bob"}, 0},
 				"a legacy caller":    {name, args, answer{state: state, action: "accept", legacy: true}, 0},
 				"legacy, no state":   {name, args, answer{action: "accept", legacy: true}, 0},
 				"expired":            {name, args, yes(state), tools.ConfirmWithin + 2*time.Second},

@@ -121,7 +121,7 @@ func (g *guard) protects(e ldclient.Environment) string {
 // confirm asks the person through the client, or, where the client cannot,
 // wants the call again with the key of what would change.
 func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []string) error {
-	seen := sealed{Tool: c.tool.Name, Arguments: digest(c.args), Resource: c.target.String(), Version: p.Version, Caller: caller(ctx),
+	seen := sealed{Tool: c.tool.Name, Arguments: digest(c.args), Resource: c.target.String(), Version: p.Version, Caller: digest([]string{ldclient.CallerOf(ctx), caller(ctx)}),
 		Does: digest([]any{p.Instructions, p.Says}), Asked: c.as.UnixMilli()}
 	if answer := server.ElicitationResponse(c.req.Params.InputResponses, "confirm"); answer != nil {
 		if answer.Action != mcp.ElicitationResponseActionAccept {
@@ -197,7 +197,7 @@ func (q question) ask() *mcp.CallToolResult {
 // touched reads the environments that a write at t touches, one or all of the
 // project, anew each time: what was read earlier may have been protected since.
 func touched(ctx context.Context, ld *ldclient.Client, t ldclient.Target) ([]ldclient.Environment, error) {
-	ctx = ldclient.WithoutWrites(ctx)
+	ctx = ldclient.Fresh(ldclient.WithoutWrites(ctx))
 	switch {
 	case t.Project == "":
 		return nil, nil

@@ -40,9 +40,17 @@ type knowledge struct {
 	never  map[string]string // why a tool can certainly never be used, by its name
 }
 
-// Learn reads what the token may do, in the background until ctx ends, so that
+// Learn reads what the token may do, in the background until ctx ends or the server is closed, so that
 // tools which LaunchDarkly would refuse in any case are not listed. It returns at once.
-func (s *Server) Learn(ctx context.Context) { go s.learnUntil(ctx) }
+func (s *Server) Learn(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.open, cancel) //nolint:contextcheck // s.open is the server's own end
+	go func() {
+		defer stop()
+		defer cancel()
+		s.learnUntil(ctx)
+	}()
+}
 
 // Permissions is what a token can do with a server's tools, as far as it is known.
 type Permissions struct {

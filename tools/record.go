@@ -35,8 +35,11 @@ func (r *recorder) record(ctx context.Context, c *call, o outcome, message strin
 	if o == failed {
 		level = slog.LevelWarn
 	}
-	r.log.Log(ctx, level, "call", "tool", c.tool.Name, "resource", c.resource(), "outcome", o, "bytes", size,
-		"ms", took.Milliseconds(), "client", caller(ctx))
+	attrs := []any{"tool", c.tool.Name, "resource", c.resource(), "outcome", o, "bytes", size, "ms", took.Milliseconds(), "client", caller(ctx)}
+	if who := person(ctx); who != "" {
+		attrs = append(attrs, "caller", who)
+	}
+	r.log.Log(ctx, level, "call", attrs...)
 	if r.audit == nil || c.id == "" && !c.wrote && o != refused && o != asked && o != gated {
 		return
 	}

@@ -18,7 +18,7 @@ type sealed struct {
 	Arguments string `json:"a"` // digest
 	Resource  string `json:"r"`
 	Version   string `json:"v"` // of the resource: once it has changed, the confirmation no longer holds
-	Caller    string `json:"c"`
+	Caller    string `json:"c"` // digest of who calls, and with which client
 	Does      string `json:"d"` // digest of what would be done, in instructions and in words
 	Asked     int64  `json:"n"` // Unix milliseconds, from which times in the arguments are counted
 	Expires   int64  `json:"x"` // Unix seconds

@@ -43,6 +43,9 @@ type Options struct {
 	Audit         io.Writer     // gets one JSON line for each write and each refusal; nil for none
 	AuditRequired bool          // refuse a change of which Audit does not take a line first
 	Key           []byte        // seals confirmations; default random
+	// Around, if set, is told of each call of a tool and its _meta; it may add to
+	// the context, and is told how the call ended.
+	Around func(ctx context.Context, tool string, meta map[string]any) (context.Context, func(outcome, resource string))
 }
 
 // Server offers LaunchDarkly as MCP tools.
@@ -53,6 +56,8 @@ type Server struct {
 	may    permissions
 	mcp    *server.MCPServer
 	tools  []*served // the whole catalogue, in its order
+	open   context.Context
+	closed context.CancelFunc
 }
 
 // served is a tool as this server offers it.
@@ -103,6 +108,7 @@ func New(o Options) (*Server, error) {
 		s.record.audit = newAuditTrail(o.Audit, o.AuditRequired, o.Log)
 	}
 	s.may.asked = make(chan struct{}, 1)
+	s.open, s.closed = context.WithCancel(context.Background())
 	s.guard = guard{opts: &s.opts, seal: sealer{key: o.Key, now: time.Now}, bypass: s.mayBypassApproval}
 	hooks := &server.Hooks{}
 	hooks.AddAfterListTools(func(_ context.Context, _ any, _ *mcp.ListToolsRequest, got *mcp.ListToolsResult) {
@@ -198,8 +204,9 @@ func (t *served) mcp(name string, withOutput bool) mcp.Tool {
 	return tool
 }
 
-// Close waits until the audit file has its last lines, which takes a few seconds at most.
+// Close ends what Learn began, and waits until the audit file has its last lines, which takes a few seconds at most.
 func (s *Server) Close() error {
+	s.closed()
 	if s.record.audit != nil {
 		s.record.audit.close()
 	}
@@ -221,6 +228,12 @@ func (s *Server) handler(t *served) server.ToolHandlerFunc {
 		ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 		defer cancel()
 		c := &call{srv: s, tool: t, ld: s.opts.Client, req: req}
+		o := failed
+		if s.opts.Around != nil {
+			var ended func(outcome, resource string)
+			ctx, ended = s.opts.Around(ctx, t.Name, metaOf(req))
+			defer func() { ended(string(o), c.resource()) }()
+		}
 		out, err := s.runSafely(ctx, c)
 		var text string
 		if err == nil {
@@ -229,10 +242,10 @@ func (s *Server) handler(t *served) server.ToolHandlerFunc {
 		var q question
 		switch {
 		case errors.As(err, &q):
-			s.record.record(ctx, c, asked, q.text, 0, time.Since(start), false)
+			o = asked
+			s.record.record(ctx, c, o, q.text, 0, time.Since(start), false)
 			return q.ask(), nil
 		case err != nil:
-			o := failed
 			if isRefusal(err) {
 				o = refused
 			}
@@ -240,7 +253,8 @@ func (s *Server) handler(t *served) server.ToolHandlerFunc {
 			s.record.record(ctx, c, o, message, len(message), time.Since(start), false)
 			return mcp.NewToolResultError(message), nil
 		}
-		o, changed := succeeded, false
+		o = succeeded
+		changed := false
 		if r, ok := out.(interface{ came() (gated, changed bool) }); ok {
 			var blocked bool
 			if blocked, changed = r.came(); blocked {
@@ -250,6 +264,14 @@ func (s *Server) handler(t *served) server.ToolHandlerFunc {
 		s.record.record(ctx, c, o, "", len(text), time.Since(start), changed)
 		return result(text, s.opts.OutputSchemas), nil
 	}
+}
+
+// metaOf is what a caller sent beside a call, such as the trace that it belongs to.
+func metaOf(req mcp.CallToolRequest) map[string]any {
+	if req.Params.Meta == nil {
+		return nil
+	}
+	return req.Params.Meta.AdditionalFields
 }
 
 // came says what came of a change.

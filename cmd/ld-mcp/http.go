@@ -1,237 +1,307 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"mime"
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
-
+	"github.com/ld-mcp/ld-mcp/cmd/ld-mcp/gateway"
+	"github.com/ld-mcp/ld-mcp/ldclient"
 	"github.com/ld-mcp/ld-mcp/tools"
 )
 
-const (
-	maxRequest = 1 << 20          // bytes of a request's body
-	maxStreams = 100              // event streams at once
-	heartbeat  = 20 * time.Second // of an idle event stream; proxies and clients drop one after half a minute or more
-	ioTimeout  = 30 * time.Second // to read one body, or to write one piece of a reply
-	farewell   = 10 * time.Second // for calls in progress at shutdown
-)
+// readsHold is how long a reply of LaunchDarkly's may serve other callers too.
+const readsHold = 3 * time.Second
+
+// service is ld-mcp over HTTP: a gateway, and what its callers' tools are made of.
+type service struct {
+	*app
+	options     tools.Options // of every caller's tools; with passthrough without a client
+	metrics     *gateway.Metrics
+	tracing     *tracing
+	passthrough *gateway.Passthrough
+	once        sync.Once
+	transport   http.RoundTripper // to LaunchDarkly
+}
 
 // serveMCP serves the tools over HTTP until ctx ends.
-func (a *app) serveMCP(ctx context.Context, s *tools.Server) error {
-	ln, err := listen(a.HTTP)
+func (a *app) serveMCP(ctx context.Context) error {
+	s, err := a.newService(ctx)
+	if err != nil {
+		return err
+	}
+	cfg, err := s.config() //nolint:contextcheck // the identity provider's keys outlive every call
+	if err != nil {
+		return err
+	}
+	g, err := gateway.New(cfg)
+	if err != nil {
+		return usageError{err}
+	}
+	ln, at, err := a.listen()
 	if err != nil {
 		return err
 	}
 	slog.SetDefault(a.log) // mcp-go logs some failures through package log
-	g := newGateway(s.MCP(), a.log, heartbeat)
-	a.log.Info("listening", "streamable", "http://"+ln.Addr().String()+"/mcp", "sse", "http://"+ln.Addr().String()+"/sse")
-	return serveHTTP(ctx, ln, g, g.closeStreams, a.log)
-}
-
-// checkLoopback refuses an address that other machines could reach.
-func checkLoopback(option, addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	switch {
-	case err != nil || port == "":
-		return usagef("%s wants an address and a port, such as 127.0.0.1:8080, got %q", option, addr)
-	case host == "":
-		return usagef("%s %s would listen on every interface, and there is no inbound authentication: write 127.0.0.1%s, and put a proxy that authenticates in front if others need it", option, addr, addr)
-	case !isLoopback(host):
-		return usagef("%s %s could be reached from other machines, and there is no inbound authentication: use 127.0.0.1:%s, and put a proxy that authenticates in front if others need it", option, addr, port)
+	if a.MetricsHTTP != "" {
+		beside, err := listen(a.MetricsHTTP)
+		if err != nil {
+			ln.Close()
+			return err
+		}
+		a.log.Info("listening", "metrics", "http://"+beside.Addr().String()+"/metrics")
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		go func() {
+			if err := gateway.Serve(ctx, beside, g.Probes(), func() {}, a.log); err != nil {
+				a.log.Error("the metrics are not served any more", "error", err)
+			}
+		}()
 	}
-	return nil
+	a.log.Info("listening", "address", ln.Addr().String(), "streamable", at+"/mcp", "sse", at+"/sse", "auth", a.Auth)
+	return g.Serve(ctx, ln)
 }
 
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
+func (a *app) newService(ctx context.Context) (*service, error) {
+	s := &service{app: a}
+	var err error
+	if s.tracing, err = a.newTracing(ctx); err != nil {
+		return nil, err
 	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
+	s.metrics = gateway.NewMetrics(func() float64 {
+		if s.options.Client == nil {
+			return -1
+		}
+		return float64(s.options.Client.RateLimit().GlobalRemaining)
+	})
+	if s.tracing != nil {
+		a.closers = append(a.closers, s.tracing)
+	}
+	var client *ldclient.Client
+	if a.Auth != "passthrough" {
+		if client, err = a.newClient(s.upstream); err != nil {
+			return nil, err
+		}
+	}
+	if s.options, err = a.serverOptions(client); err != nil {
+		return nil, err
+	}
+	s.options.Around = s.around
+	return s, s.check()
 }
 
-func listen(addr string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", addr)
+// check makes the tools once, so that options which do not fit are refused at the start and not to the first caller.
+func (s *service) check() error {
+	o := s.options
+	if o.Client == nil {
+		client, err := s.clientWithout()
+		if err != nil {
+			return err
+		}
+		o.Client = client
+	}
+	t, err := tools.New(o)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen: %w. Choose another port, or end the program that uses it", err)
+		return usageError{err}
 	}
-	if tcp, ok := ln.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
-		ln.Close()
-		return nil, fmt.Errorf("%s is not a loopback address on this machine; use 127.0.0.1", addr)
-	}
-	return ln, nil
+	s.announce("http", o.Client, t)
+	return t.Close()
 }
 
-// serveHTTP serves h on ln until ctx ends, then ends the streams and waits for calls in progress.
-func serveHTTP(ctx context.Context, ln net.Listener, h http.Handler, closeStreams func(), log *slog.Logger) error {
-	srv := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		WriteTimeout:      ioTimeout, // stream has its own
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+// upstream makes a client one of a service, which many callers share.
+func (s *service) upstream(cfg *ldclient.Config) {
+	s.once.Do(func() {
+		if s.transport = cfg.Transport; s.transport == nil {
+			s.transport = ldclient.DefaultTransport()
+		}
+		if s.tracing != nil {
+			s.transport = s.tracing.upstream(s.transport)
+		}
+		s.transport = s.metrics.Upstream(s.transport)
+	})
+	cfg.Transport, cfg.Cache, cfg.Retried = s.transport, readsHold, s.metrics.Retried
+}
+
+// around counts and traces each call of a tool.
+func (s *service) around(ctx context.Context, tool string, meta map[string]any) (context.Context, func(outcome, resource string)) {
+	start := time.Now()
+	ended := func(string, string) {}
+	if s.tracing != nil {
+		ctx, ended = s.tracing.around(ctx, tool, meta)
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(ln) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("the HTTP server stopped: %w", err)
-	case <-ctx.Done():
+	return ctx, func(outcome, resource string) {
+		ended(outcome, resource)
+		s.metrics.Called(tool, outcome, time.Since(start))
 	}
-	closeStreams()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
-	defer cancel()
-	if err := srv.Shutdown(ctx); err != nil {
-		log.Warn("calls in progress were cut off", "error", err)
-		srv.Close()
+}
+
+// aroundFor names the caller too, where only LaunchDarkly knows who that is.
+func (s *service) aroundFor(name string) func(context.Context, string, map[string]any) (context.Context, func(outcome, resource string)) {
+	return func(ctx context.Context, tool string, meta map[string]any) (context.Context, func(outcome, resource string)) {
+		return s.around(tools.WithPerson(ctx, name), tool, meta)
 	}
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
-		log.Warn("the HTTP server stopped", "error", err)
+}
+
+func (s *service) config() (gateway.Config, error) {
+	cfg := gateway.Config{
+		PublicURL: s.PublicURL, Hosts: s.AllowHosts, Origins: s.AllowOrigins, Stateless: s.Stateless, Key: s.options.Key, Replica: s.Replica,
+		Limits: gateway.Limits{Sessions: s.MaxSessions, SessionsPerCaller: s.MaxSessionsPerCaller},
+		Tenant: s.tenant, Metrics: s.metrics, Log: s.log,
+	}
+	for _, text := range s.TrustedProxies {
+		p, err := netip.ParsePrefix(text)
+		if ip, err2 := netip.ParseAddr(text); err2 == nil {
+			p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
+		}
+		if err != nil {
+			return cfg, usagef("--trusted-proxies: %q is not an address or a range; write it like 10.0.0.0/8", text)
+		}
+		cfg.Proxies = append(cfg.Proxies, p.Masked())
+	}
+	if client := s.options.Client; client != nil {
+		cfg.Ready = func(ctx context.Context) error {
+			_, err := client.Identity.Caller(ctx)
+			return err
+		}
+	}
+	var err error
+	cfg.Authenticate, err = s.authenticator()
+	return cfg, err
+}
+
+func (s *service) authenticator() (gateway.Authenticator, error) {
+	switch s.Auth {
+	case "bearer":
+		if s.AuthKeysFile != "" {
+			f, err := gateway.NewKeyFile(s.AuthKeysFile, s.log)
+			if err != nil {
+				return nil, usagef("--auth-keys-file: %w", err)
+			}
+			return f, nil
+		}
+		k, err := gateway.ParseKeys(strings.Join(s.AuthKeys, "\n"))
+		if err != nil {
+			return nil, usagef("--auth-keys: %w", err)
+		}
+		if err := k.Empty(); err != nil {
+			return nil, usagef("--auth-keys: %w", err)
+		}
+		return k, nil
+	case "passthrough":
+		key := make([]byte, 32)
+		rand.Read(key)
+		if len(s.options.Key) > 0 {
+			key = s.options.Key // so that a caller's sessions are theirs at every replica
+		}
+		s.passthrough = gateway.NewPassthrough(key)
+		return s.passthrough, nil
+	case "oidc":
+		groups := map[string]gateway.Rights{}
+		if err := addGroups(groups, "--oidc-readers", s.OIDCReaders, false); err != nil {
+			return nil, err
+		}
+		if err := addGroups(groups, "--oidc-writers", s.OIDCWriters, true); err != nil {
+			return nil, err
+		}
+		o, err := gateway.NewOIDC(gateway.OIDCConfig{Issuer: s.OIDCIssuer, Audience: s.OIDCAudience, GroupsClaim: s.OIDCGroupsClaim, PublicURL: s.PublicURL, Groups: groups, Log: s.log})
+		if err != nil {
+			return nil, usagef("--auth oidc: %w", err)
+		}
+		return o, nil
+	}
+	return nil, nil //nolint:nilnil // nobody is asked
+}
+
+// addGroups reads groups and the projects that each may touch.
+func addGroups(groups map[string]gateway.Rights, option string, list []string, write bool) error {
+	everywhere := map[string]bool{}
+	for _, text := range list {
+		group, project, limited := strings.Cut(text, "=")
+		if group == "" || limited && project == "" {
+			return usagef("%s: %q is not a group; write GROUP, or GROUP=PROJECT", option, text)
+		}
+		if limited {
+			if err := ldclient.CheckGlobs([]string{project}); err != nil {
+				return usagef("%s: %w", option, err)
+			}
+		}
+		r, known := groups[group]
+		if known && r.Write != write {
+			return usagef("%s: the group %s is among the readers and the writers; name it once", option, group)
+		}
+		r.Write = write
+		if everywhere[group] = everywhere[group] || !limited; everywhere[group] {
+			r.Projects = nil
+		} else {
+			r.Projects = append(r.Projects, project)
+		}
+		groups[group] = r
 	}
 	return nil
 }
 
-// gateway is the MCP server over HTTP: streamable HTTP without sessions at
-// /mcp, and the older HTTP+SSE at /sse and /message.
-type gateway struct {
-	http.Handler
-	heartbeat    time.Duration
-	closing      context.Context // done when the streams shall end
-	closeStreams context.CancelFunc
-	streams      chan struct{} // one slot a stream
-	sessions     sync.Map      // ids of the open /sse streams
-}
-
-type sessionKey struct{}
-
-func newGateway(m *server.MCPServer, log *slog.Logger, beat time.Duration) *gateway {
-	g := &gateway{heartbeat: beat, streams: make(chan struct{}, maxStreams)}
-	g.closing, g.closeStreams = context.WithCancel(context.Background())
-	// No GET on /mcp: without sessions a listening stream would belong to no one.
-	streamable := server.NewStreamableHTTPServer(m, server.WithStateLess(true), server.WithDisableStreaming(true),
-		server.WithStreamableHTTPLogger(log))
-	// The endpoint that a client is told is a path alone, so no Host header can lead it elsewhere.
-	sse := server.NewSSEServer(m, server.WithUseFullURLForMessageEndpoint(false),
-		server.WithSessionIDGenerator(func(ctx context.Context, _ *http.Request) (string, error) {
-			return ctx.Value(sessionKey{}).(string), nil
-		}))
-	mux := http.NewServeMux()
-	mux.Handle("POST /mcp", jsonBody(g.streaming(streamable)))
-	mux.Handle("GET /sse", g.streaming(g.session(sse.SSEHandler())))
-	mux.Handle("POST /message", jsonBody(g.known(sse.MessageHandler())))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
-	g.Handler = localOnly(mux)
-	return g
-}
-
-// localOnly refuses requests that a web page could have sent: those whose Host
-// is not this machine, and those with an Origin from elsewhere.
-func localOnly(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := (&url.URL{Host: r.Host}).Hostname()
-		if !isLoopback(host) {
-			http.Error(w, "The Host header must name this machine, as 127.0.0.1 or localhost.", http.StatusForbidden)
-			return
+// tenant makes the tools of one caller, or of all who may do the same.
+func (s *service) tenant(ctx context.Context, c gateway.Caller) (gateway.Tenant, error) {
+	o := s.options
+	switch {
+	case c.Token != "":
+		client, err := s.clientWith(ldclient.Config{Token: ldclient.StaticToken(c.Token)}, s.upstream)
+		if err != nil {
+			return nil, err
 		}
-		for _, origin := range r.Header.Values("Origin") {
-			u, err := url.Parse(origin)
-			if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isLoopback(u.Hostname()) {
-				http.Error(w, "Requests from other web sites are refused.", http.StatusForbidden)
-				return
+		who, err := client.Identity.Caller(ctx)
+		if err != nil {
+			var refused *ldclient.Error
+			if errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
+				return nil, s.passthrough.Refuse(c)
 			}
+			return nil, err
 		}
-		h.ServeHTTP(w, r)
-	})
+		// A token's name is its owner's to choose, so it is not what the log goes by.
+		o.Client, o.Around = client, s.aroundFor(cmp.Or(who.MemberID, who.TokenID))
+	case c.Rights != nil:
+		o.Client = o.Client.Narrow(!c.Rights.Write, ldclient.Scope{Projects: c.Rights.Projects})
+		o.ReadOnly = o.ReadOnly || !c.Rights.Write
+	}
+	t, err := tools.New(o)
+	if err != nil {
+		return nil, err
+	}
+	t.Learn(context.WithoutCancel(ctx)) // until the gateway closes it
+	return t, nil
 }
 
-// jsonBody reads the body before h is called, and refuses one that is not JSON or too large.
-func jsonBody(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-			http.Error(w, "The Content-Type must be application/json.", http.StatusUnsupportedMediaType)
-			return
+// listen opens the service's own listener and tells the address that callers know it by.
+func (a *app) listen() (ln net.Listener, at string, err error) {
+	open := listen
+	if a.Auth == "none" {
+		open = listenHere
+	}
+	var secure *tls.Config
+	scheme := "http"
+	if a.TLSCert != "" {
+		if secure, err = gateway.TLS(a.TLSCert, a.TLSKey, a.log); err != nil {
+			return nil, "", err
 		}
-		tooLarge := fmt.Sprintf("The body must not be larger than %d bytes.", maxRequest)
-		if r.ContentLength > maxRequest {
-			http.Error(w, tooLarge, http.StatusRequestEntityTooLarge)
-			return
-		}
-		conn := http.NewResponseController(w)
-		conn.SetReadDeadline(time.Now().Add(ioTimeout))
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-		conn.SetReadDeadline(time.Time{})
-		var over *http.MaxBytesError
-		switch {
-		case errors.As(err, &over):
-			http.Error(w, tooLarge, http.StatusRequestEntityTooLarge)
-			return
-		case err != nil:
-			http.Error(w, "The body could not be read.", http.StatusBadRequest)
-			return
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		h.ServeHTTP(w, r)
-	})
-}
-
-// streaming lets h answer with an event stream. Streams that last as long as
-// their client wants end when the server closes.
-func (g *gateway) streaming(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost || r.Header.Get(mcp.HeaderMethod) == string(mcp.MethodSubscriptionsListen) {
-			select {
-			case g.streams <- struct{}{}:
-				defer func() { <-g.streams }()
-			default:
-				http.Error(w, "Too many event streams are open; close one first.", http.StatusServiceUnavailable)
-				return
-			}
-			ctx, cancel := context.WithCancel(r.Context())
-			defer cancel()
-			defer context.AfterFunc(g.closing, cancel)() //nolint:contextcheck // g.closing is the server's own end
-			r = r.WithContext(ctx)
-		}
-		s := newStream(w, g.heartbeat)
-		defer s.end()
-		h.ServeHTTP(s, r)
-	})
-}
-
-// session names the stream that h opens, so that known can tell it.
-func (g *gateway) session(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := rand.Text()
-		g.sessions.Store(id, nil)
-		defer g.sessions.Delete(id)
-		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), sessionKey{}, id)))
-	})
-}
-
-// known answers 404 for a session that is not open, which makes clients start a new one.
-func (g *gateway) known(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, ok := g.sessions.Load(r.URL.Query().Get("sessionId")); !ok {
-			http.Error(w, "There is no such session; open a new one at /sse.", http.StatusNotFound)
-			return
-		}
-		// With it mcp-go wants the other headers of streamable HTTP too, which clients leave out here.
-		r.Header.Del(mcp.HeaderProtocolVersion)
-		h.ServeHTTP(w, r)
-	})
+		scheme = "https"
+	}
+	if ln, err = open(a.HTTP); err != nil {
+		return nil, "", err
+	}
+	if secure != nil {
+		ln = tls.NewListener(ln, secure)
+	}
+	if a.PublicURL != "" {
+		return ln, strings.TrimRight(a.PublicURL, "/"), nil
+	}
+	return ln, scheme + "://" + ln.Addr().String(), nil
 }

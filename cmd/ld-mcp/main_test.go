@@ -13,8 +13,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ld-mcp": main})
+	testscript.Main(m, map[string]func(){"ld-mcp": func() {
+		beforeMain()
+		main()
+	}})
 }
+
+// beforeMain is what a test needs inside of the command's process.
+var beforeMain = func() {}
 
 // withoutPause keeps the race detector from pausing for a second at the end of each process.
 const withoutPause = "atexit_sleep_ms=0"
@@ -90,17 +96,6 @@ func getenvOf(environment []string) func(string) string {
 	}
 }
 
-// appFor is the app that a command line would run with.
-func appFor(t *testing.T, args ...string) *app {
-	t.Helper()
-	a := newApp(func(string) string { return "" }, strings.NewReader(""), new(bytes.Buffer), new(bytes.Buffer))
-	t.Cleanup(a.close)
-	if _, err := a.parse(args); err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
 func TestHelpNamesEveryOption(t *testing.T) {
 	t.Parallel()
 	got := invoke(t, nil, "", "--help")
@@ -142,7 +137,11 @@ func TestEveryOptionHasAVariable(t *testing.T) {
 		"region": "eu", "base-url": "https://proxy.example", "project": "shop", "environment": "test", "sandbox": "1", "sandbox-flags": "7",
 		"read-only": "true", "allow-projects": "shop, mob*", "allow-environments": "test,staging", "protect": "live-*", "confirm": "ask", "audit-file": "audit.jsonl", "audit-required": "true", "allow-review": "true",
 		"toolsets": "flags,audit", "tools": "whoami", "exclude-tools": "toggle-*", "max-reply-bytes": "5000", "output-schemas": "yes", "timeout": "45s",
-		"http": "127.0.0.1:8080", "log-level": "debug", "log-format": "text",
+		"http": "127.0.0.1:8080", "auth": "bearer", "auth-keys-file": "", "auth-keys": "ci sha256:ab", "oidc-issuer": "https://id.example", "oidc-audience": "ld-mcp", "oidc-groups-claim": "roles",
+		"oidc-readers": "all", "oidc-writers": "shop=shop,mobile=mob*", "public-url": "https://mcp.example/ld", "allow-hosts": "mcp.example", "allow-origins": "https://app.example",
+		"trusted-proxies": "10.0.0.0/8", "tls-cert": "/cert.pem", "tls-key": "/key.pem", "metrics-http": "127.0.0.1:9090", "stateless": "true", "key-file": "/key", "replica": "a",
+		"max-sessions": "10", "max-sessions-per-caller": "5",
+		"log-level": "debug", "log-format": "text",
 	}
 	byFlag, byVariable := []string{"version"}, []string{}
 	var cli commands

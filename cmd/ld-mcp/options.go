@@ -32,7 +32,28 @@ type options struct {
 	OutputSchemas bool          `group:"Tools" help:"Announce output schemas and send structuredContent besides text."`
 	Timeout       time.Duration `group:"Tools" default:"30s" placeholder:"TIME" help:"Longest time that one call of a tool may take."`
 
-	HTTP      string `name:"http" group:"Serving" placeholder:"ADDR" help:"Serve over HTTP at this loopback address, such as 127.0.0.1:8080, instead of stdio: streamable HTTP at /mcp, HTTP+SSE at /sse."`
+	HTTP                 string   `name:"http" group:"Serving" placeholder:"ADDR" help:"Serve over HTTP at this address, such as 127.0.0.1:8080, instead of stdio: streamable HTTP at /mcp, HTTP+SSE at /sse. Other machines can reach it only with --auth."`
+	Auth                 string   `group:"Serving" enum:"none,bearer,passthrough,oidc" default:"none" placeholder:"HOW" help:"Who may call over HTTP: none is everyone on this machine, bearer whoever has a key of yours, passthrough whoever sends a LaunchDarkly access token, which is then used for their calls, and oidc whoever has a token of your identity provider."`
+	AuthKeysFile         string   `group:"Serving" placeholder:"FILE" help:"For --auth bearer: file of keys, as the key command prints them, one a line; read again when it changes."`
+	AuthKeys             []string `group:"Serving" placeholder:"KEY" help:"For --auth bearer: keys as the key command prints them, instead of a file."`
+	OIDCIssuer           string   `name:"oidc-issuer" group:"Serving" placeholder:"URL" help:"For --auth oidc: the identity provider."`
+	OIDCAudience         string   `name:"oidc-audience" group:"Serving" placeholder:"NAME" help:"For --auth oidc: the audience that tokens must be issued for."`
+	OIDCGroupsClaim      string   `name:"oidc-groups-claim" group:"Serving" default:"groups" placeholder:"NAME" help:"For --auth oidc: the claim that holds a caller's groups."`
+	OIDCReaders          []string `name:"oidc-readers" group:"Serving" placeholder:"GROUP" help:"For --auth oidc: groups that may read, each as GROUP or GROUP=PROJECT with a key or glob, to be repeated for several projects."`
+	OIDCWriters          []string `name:"oidc-writers" group:"Serving" placeholder:"GROUP" help:"For --auth oidc: groups that may change things too, in the same form."`
+	PublicURL            string   `name:"public-url" group:"Serving" placeholder:"URL" help:"Address that callers know the HTTP service by, such as https://mcp.example.com/launchdarkly. Its path comes before /mcp and /sse."`
+	AllowHosts           []string `group:"Serving" placeholder:"NAME" help:"Host headers to accept besides this machine's own and the one of --public-url."`
+	AllowOrigins         []string `group:"Serving" placeholder:"URL" help:"Origins of web pages that may call, besides those on this machine."`
+	TrustedProxies       []string `group:"Serving" placeholder:"RANGE" help:"Addresses or ranges of proxies whose X-Forwarded headers count, such as 10.0.0.0/8."`
+	TLSCert              string   `name:"tls-cert" group:"Serving" placeholder:"FILE" help:"Certificate to serve HTTPS with, as PEM; read again when it changes."`
+	TLSKey               string   `name:"tls-key" group:"Serving" placeholder:"FILE" help:"Key of --tls-cert, as PEM."`
+	MetricsHTTP          string   `name:"metrics-http" group:"Serving" placeholder:"ADDR" help:"Serve /metrics for Prometheus, /healthz and /readyz at this address too, without asking who calls."`
+	Stateless            bool     `group:"Serving" help:"Keep no sessions at /mcp, so that any replica can answer any call. Clients older than protocol 2026-07-28 cannot put questions to their person then."`
+	KeyFile              string   `group:"Serving" placeholder:"FILE" help:"File with a key of at least 32 bytes that seals confirmations and session ids, the same for all replicas; made anew at each start if not given."`
+	Replica              string   `group:"Serving" placeholder:"NAME" help:"Name of this replica. /sse then tells its clients to send messages with replica=NAME, by which a proxy finds the replica that holds the stream."`
+	MaxSessions          int      `group:"Serving" default:"2000" placeholder:"N" help:"Most sessions over HTTP at once."`
+	MaxSessionsPerCaller int      `group:"Serving" default:"500" placeholder:"N" help:"Most sessions over HTTP of one caller at once."`
+
 	LogLevel  string `group:"Serving" enum:",debug,info,warn,error" default:"" placeholder:"LEVEL" help:"Least level to log: debug, info, warn or error; info when serving, warn in other commands if not given."`
 	LogFormat string `group:"Serving" enum:"auto,text,json" default:"auto" placeholder:"FORMAT" help:"Format of the log on stderr: text, json, or auto for text on a terminal and json elsewhere."`
 }
@@ -80,8 +101,26 @@ func (o *options) check() error {
 	case o.SandboxFlags < 0:
 		return usagef("--sandbox-flags must not be negative, got %d", o.SandboxFlags)
 	}
-	if o.HTTP != "" {
-		return checkLoopback("--http", o.HTTP)
+	return o.checkHTTP()
+}
+
+// checkHTTP refuses options that would serve to more callers than was meant.
+func (o *options) checkHTTP() error {
+	switch {
+	case o.HTTP == "":
+		return nil
+	case (o.TLSCert == "") != (o.TLSKey == ""):
+		return usagef("--tls-cert and --tls-key belong together; give both")
+	case o.MaxSessions < 1 || o.MaxSessionsPerCaller < 1:
+		return usagef("--max-sessions and --max-sessions-per-caller must be at least 1")
+	case o.Auth == "none":
+		return checkLoopback("--http", o.HTTP, "choose who may call with --auth bearer, passthrough or oidc")
+	case o.Auth == "bearer" && (o.AuthKeysFile == "") == (len(o.AuthKeys) == 0):
+		return usagef("--auth bearer needs --auth-keys-file or --auth-keys; make a key with ld-mcp key NAME")
+	case o.Auth == "oidc" && (o.OIDCIssuer == "" || o.OIDCAudience == "" || o.PublicURL == "" || len(o.OIDCReaders)+len(o.OIDCWriters) == 0):
+		return usagef("--auth oidc needs --oidc-issuer, --oidc-audience, --public-url, and --oidc-readers or --oidc-writers")
+	case o.Auth == "passthrough" && o.Sandbox:
+		return usagef("--auth passthrough and --sandbox do not go together: leave out one")
 	}
 	return nil
 }

@@ -17,6 +17,8 @@ type commands struct {
 	Demo    demoCmd    `cmd:"" help:"Show a session on a made-up account: no token, no network, no questions."`
 	Doctor  doctorCmd  `cmd:"" help:"Check token, network and settings, and say what is wrong."`
 	Sandbox sandboxCmd `cmd:"" help:"Serve the made-up account itself over HTTP, for other clients of LaunchDarkly's REST API."`
+	Key     keyCmd     `cmd:"" help:"Make a key for --auth bearer."`
+	Install installCmd `cmd:"" help:"Tell an MCP client of ld-mcp, or list the clients."`
 	Docs    docsCmd    `cmd:"" help:"Print the tables of options and tools, or keep them current in a file."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -183,6 +185,7 @@ Examples:
   ld-mcp call list-flags projectKey=shop --sandbox
   ld-mcp call toggle-flag '{"projectKey":"shop","flagKey":"dark-mode","environmentKey":"test","on":true}'
   ld-mcp tools --toolsets all
+  ld-mcp install cursor -- --read-only
 
 Exit status: 0 when all went well, 1 on an error, 2 when the command line or a variable is wrong.
 `)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ld-mcp/ld-mcp/cmd/ld-mcp/gateway"
 	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
 )
 
@@ -12,10 +13,10 @@ type sandboxCmd struct {
 }
 
 func (cmd sandboxCmd) Run(ctx context.Context, a *app) error {
-	if err := checkLoopback("--addr", cmd.Addr); err != nil {
+	if err := checkLoopback("--addr", cmd.Addr, "put a proxy in front that asks"); err != nil {
 		return err
 	}
-	ln, err := listen(cmd.Addr)
+	ln, err := listenHere(cmd.Addr)
 	if err != nil {
 		return err
 	}
@@ -25,5 +26,5 @@ func (cmd sandboxCmd) Run(ctx context.Context, a *app) error {
 Token: %[2]s (may write), %[3]s (may only read)
 Try:   curl -H 'Authorization: %[2]s' -H 'LD-API-Version: 20240415' %[1]s/api/v2/projects
 `, base, sandbox.WriterToken, sandbox.ReaderToken)
-	return serveHTTP(ctx, ln, localOnly(a.newSandbox()), func() {}, a.log)
+	return gateway.Serve(ctx, ln, gateway.LocalOnly(a.newSandbox()), func() {}, a.log)
 }

@@ -1,13 +1,13 @@
-package main
+package gateway
 
 import (
 	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,13 +16,15 @@ import (
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
 	"go.uber.org/goleak"
 )
 
+// quick makes heartbeats frequent.
+func quick(c *Config) { c.Heartbeat = time.Millisecond }
+
 func TestSSEClients(t *testing.T) {
 	before := goleak.IgnoreCurrent()
-	base, stop := serve(t, sandboxed(t), time.Millisecond)
+	base, stop := serve(t, quick)
 	hc := &http.Client{Transport: new(http.Transport)}
 	var open []*client.Client
 	for range 2 {
@@ -107,9 +109,7 @@ func TestIdleStreamsAreKeptAlive(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			// The tools never change while they are served, so there is nothing to listen for on the real server.
-			m := server.NewMCPServer("test", "1", server.WithToolCapabilities(true))
-			base, stop := serve(t, m, time.Millisecond)
+			base, stop := serve(t, quick)
 			_, lines := openStream(t, c.method, base+c.path, c.body, c.header)
 			pings, acknowledged := 0, false
 			for pings < 3 && lines.Scan() {
@@ -137,7 +137,7 @@ func TestIdleStreamsAreKeptAlive(t *testing.T) {
 // Clients of the newest protocol speak it over HTTP+SSE too, without the headers that streamable HTTP requires.
 func TestNewestProtocolOverSSE(t *testing.T) {
 	t.Parallel()
-	base, stop := serve(t, sandboxed(t), time.Minute)
+	base, stop := serve(t, nil)
 	defer finish(t, stop)
 	resp, lines := openStream(t, "GET", base+"/sse", "", nil)
 	defer resp.Body.Close()
@@ -175,7 +175,7 @@ func TestNewestProtocolOverSSE(t *testing.T) {
 // The endpoint event must not depend on what the client says of the host.
 func TestSSEEndpointIsAPath(t *testing.T) {
 	t.Parallel()
-	base, stop := serve(t, sandboxed(t), time.Minute)
+	base, stop := serve(t, nil)
 	defer finish(t, stop)
 	resp, lines := openStream(t, "GET", base+"/sse?x=y", "", map[string]string{"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"})
 	defer resp.Body.Close()
@@ -190,18 +190,32 @@ func TestSSEEndpointIsAPath(t *testing.T) {
 	t.Error("no endpoint event")
 }
 
-func TestStreamLimit(t *testing.T) {
+// A proxy finds the replica of a stream by the name in the address for its messages.
+func TestSSEEndpointNamesItsReplica(t *testing.T) {
 	t.Parallel()
-	g := newGateway(sandboxed(t), slog.New(slog.DiscardHandler), time.Minute)
-	defer g.closeStreams()
-	for range maxStreams {
-		g.streams <- struct{}{}
+	base, stop := serve(t, func(c *Config) { c.Replica = "ld-mcp-1.eu" })
+	defer finish(t, stop)
+	_, lines := openStream(t, "GET", base+"/sse", "", nil)
+	endpoint := ""
+	for endpoint == "" && lines.Scan() {
+		endpoint, _ = strings.CutPrefix(lines.Text(), "data: ")
+		if !strings.HasPrefix(endpoint, "/") {
+			endpoint = ""
+		}
 	}
-	w := httptest.NewRecorder()
-	g.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "http://127.0.0.1/sse", nil))
-	if w.Code != http.StatusServiceUnavailable {
-		t.Errorf("%d: %s", w.Code, w.Body)
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Query().Get("replica") != "ld-mcp-1.eu" {
+		t.Fatalf("endpoint %q, %v", endpoint, err)
 	}
+	if status, _, text := send(t, "POST", base+endpoint, "", "", hello); status != http.StatusAccepted {
+		t.Errorf("%d %s", status, text)
+	}
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), `"serverInfo"`) {
+			return
+		}
+	}
+	t.Error("no answer to initialize")
 }
 
 func TestHeartbeat(t *testing.T) {
