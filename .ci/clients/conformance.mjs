@@ -1,15 +1,13 @@
-// The protocol's own conformance suite, for the two revisions in use.
+// The protocol's own conformance suite on ld-mcp itself, with sessions and
+// without, for the two revisions in use.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { check, done, setting, start } from './lib.mjs';
+import { check, done, setting } from './lib.mjs';
+import { scenarios } from './suite.mjs';
 
-const server = setting('SERVER_URL');
+const servers = { conformance: setting('SERVER_URL'), 'conformance stateless': setting('STATELESS_URL') };
 
 // Scenarios that must pass, whatever tools a server has.
 const MUST = {
@@ -19,6 +17,9 @@ const MUST = {
     'http-header-validation', 'input-required-result-unsupported-methods',
   ],
 };
+
+// Scenarios that must pass where there are sessions.
+const MUST_IN_SESSIONS = { '2025-11-25': ['server-sse-multiple-streams'], '2026-07-28': [] };
 
 // Scenarios and checks that must pass when the server declares a capability.
 const MUST_WITH = {
@@ -76,7 +77,7 @@ const LEFT_OUT = {
   'resources-subscribe': testResources,
   'resources-unsubscribe': testResources,
   'server-sse-multiple-streams': 'needs sessions, which the stateless server does not issue',
-  'server-sse-polling': 'needs sessions, which the stateless server does not issue',
+  'server-sse-polling': fixture('test_reconnection'),
   'tasks-lifecycle': tasks,
   'tasks-capability-negotiation': tasks,
   'tasks-wire-fields': tasks,
@@ -100,27 +101,7 @@ const LEFT_OUT_CHECKS = {
   'sep-2164-data-uri': 'a recommendation; mcp-go answers an unknown resource without data',
 };
 
-const suite = fileURLToPath(new URL('node_modules/@modelcontextprotocol/conformance/dist/index.js', import.meta.url));
-const node20 = new URL('node20.mjs', import.meta.url).href;
-
-// results runs one revision's scenarios: their checks by scenario.
-async function results(revision) {
-  const dir = mkdtempSync(path.join(tmpdir(), 'conformance-'));
-  try {
-    const args = ['--import', node20, suite, 'server', '--url', server + '/mcp', '--requirements', revision, '-o', dir];
-    const { output } = await start(process.execPath, args).ended;
-    const found = new Map(readdirSync(dir).map((name) => [
-      name.replace(/^server-/, '').replace(/-\d{4}-\d{2}-\d{2}T[\d-]+Z$/, ''),
-      JSON.parse(readFileSync(path.join(dir, name, 'checks.json'))),
-    ]));
-    assert.ok(found.size > 0, `the suite left no results: ${output.slice(-300)}`);
-    return found;
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
-}
-
-async function capabilities() {
+async function capabilities(server) {
   const client = new Client({ name: 'check-conformance', version: '1.0.0' });
   await client.connect(new StreamableHTTPClientTransport(new URL(server + '/mcp')));
   const declared = client.getServerCapabilities();
@@ -141,28 +122,29 @@ function passes(checks) {
   assert.equal(broken.length, 0, broken.map((c) => `${c.id}: ${c.errorMessage}`).join('; '));
 }
 
-async function revisionConforms(revision, declared) {
-  const found = await results(revision);
-  for (const scenario of new Set([...MUST[revision], ...found.keys()])) {
-    const must = MUST[revision].includes(scenario);
+async function revisionConforms(name, server, revision, declared) {
+  const { found } = await scenarios(server + '/mcp', '--requirements', revision);
+  const musts = [...MUST[revision], ...(name === 'conformance' ? MUST_IN_SESSIONS[revision] : [])];
+  for (const scenario of new Set([...musts, ...found.keys()])) {
+    const must = musts.includes(scenario);
     const reason = must ? '' : whyNot(scenario, declared);
     if (reason) {
-      console.log(`left out conformance ${revision} ${scenario}: ${reason}`);
+      console.log(`left out ${name} ${revision} ${scenario}: ${reason}`);
       continue;
     }
-    await check(`conformance ${revision} ${scenario}`, async () => {
+    await check(`${name} ${revision} ${scenario}`, async () => {
       assert.ok(found.has(scenario), 'the suite no longer runs it');
       assert.ok(must || scenario in MUST_WITH, 'a new scenario: list it as one that must pass or as left out');
       passes(found.get(scenario).filter((c) => !whyNot(c.id, declared)));
     });
   }
-  await check(`conformance ${revision}: answers are well formed in every scenario`, async () => {
+  await check(`${name} ${revision}: answers are well formed in every scenario`, async () => {
     passes([...found.values()].flat().filter((c) => c.id === 'wire-schema-valid'));
   });
 }
 
 // statusFor asks as a page would whose name was rebound to this address.
-function statusFor(method, pathname, host) {
+function statusFor(server, method, pathname, host) {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(server);
     const headers = { Host: host, 'Content-Type': 'application/json' };
@@ -175,21 +157,23 @@ function statusFor(method, pathname, host) {
   });
 }
 
-for (const [method, pathname] of [['GET', '/sse'], ['POST', '/message'], ['POST', '/mcp']]) {
-  await check(`conformance ${method} ${pathname} refuses a foreign Host`, async () => {
-    assert.equal(await statusFor(method, pathname, 'rebound.example'), 403);
+for (const [name, server] of Object.entries(servers)) {
+  for (const [method, pathname] of [['GET', '/sse'], ['POST', '/message'], ['POST', '/mcp'], ['GET', '/mcp'], ['DELETE', '/mcp']]) {
+    await check(`${name} ${method} ${pathname} refuses a foreign Host`, async () => {
+      assert.equal(await statusFor(server, method, pathname, 'rebound.example'), 403);
+    });
+  }
+  let declared;
+  await check(`${name}: the server declares its capabilities`, async () => {
+    declared = await capabilities(server);
+    assert.ok(declared.tools, 'no tools capability');
   });
-}
-let declared;
-await check('conformance: the server declares its capabilities', async () => {
-  declared = await capabilities();
-  assert.ok(declared.tools, 'no tools capability');
-});
-for (const revision of Object.keys(MUST)) {
-  try {
-    await revisionConforms(revision, declared ?? {});
-  } catch (err) {
-    await check(`conformance ${revision}`, async () => { throw err; });
+  for (const revision of Object.keys(MUST)) {
+    try {
+      await revisionConforms(name, server, revision, declared ?? {});
+    } catch (err) {
+      await check(`${name} ${revision}`, async () => { throw err; });
+    }
   }
 }
 done();

@@ -192,6 +192,22 @@ export async function checkClient(name, open, { asks = false, protocol } = {}) {
   });
 }
 
+// checkAsksCaller checks that of two connected clients the one is asked that calls.
+export async function checkAsksCaller(name, open) {
+  await check(`${name}: production asks the caller, not another client`, async () => {
+    const [bystander, caller] = [person('accept'), person('accept')];
+    const sessions = [await open(bystander)];
+    try {
+      await sessions[0].list(); // by its answer the bystander's streams are up
+      sessions.push(await open(caller));
+      await toggles(sessions[1], 'production');
+      assert.deepEqual([bystander.questions, caller.questions], [0, 1], 'questions asked of the bystander and the caller');
+    } finally {
+      await Promise.all(sessions.map((s) => s.close()));
+    }
+  });
+}
+
 // checkCannotAsk checks a client that takes questions on a transport that
 // cannot carry them: it is treated as one that takes none, and another client
 // that is connected meanwhile is not asked in its place.

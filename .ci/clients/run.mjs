@@ -1,7 +1,9 @@
-// Runs every script against one ld-mcp over one upstream, and counts.
+// Runs every script against ld-mcp, with sessions and without, over one
+// upstream, and counts.
 //
 //   BIN             the ld-mcp binary
 //   UPSTREAM_CHECK  the binary of .ci/upstream
+//   FIXTURES        the binary of .ci/conformance
 //   OPENAPI         LaunchDarkly's OpenAPI document; by default beside the repository
 import { spawn } from 'node:child_process';
 import path from 'node:path';
@@ -10,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { freePort, oneLine, ready, says, setting, start } from './lib.mjs';
 
 const SCRIPT_TIMEOUT_MS = 90_000;
-const scripts = ['sdk-v1', 'sdk-v2', 'inspector', 'langchain', 'official', 'conformance'];
+const scripts = ['sdk-v1', 'sdk-v2', 'inspector', 'langchain', 'official', 'conformance', 'fixtures'];
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const document = process.env.OPENAPI ?? path.join(here, '../../../shared/reference/launchdarkly-openapi.json');
@@ -66,29 +68,36 @@ function report(line) {
 
 const upstreamPort = await freePort();
 const serverPort = await freePort();
+const statelessPort = await freePort();
 const env = {
   BIN: path.resolve(setting('BIN')),
+  FIXTURES: path.resolve(setting('FIXTURES')),
   TOKEN: token,
   UPSTREAM_URL: `http://127.0.0.1:${upstreamPort}`,
   SERVER_URL: `http://127.0.0.1:${serverPort}`,
+  STATELESS_URL: `http://127.0.0.1:${statelessPort}`,
 };
 const upstream = start(path.resolve(setting('UPSTREAM_CHECK')), ['--addr', `127.0.0.1:${upstreamPort}`, '--openapi', document]);
-const server = start(env.BIN, ['serve', '--http', `127.0.0.1:${serverPort}`], {
+const serve = (port, ...options) => start(env.BIN, ['serve', '--http', `127.0.0.1:${port}`, ...options], {
   LAUNCHDARKLY_ACCESS_TOKEN: token,
   LD_MCP_BASE_URL: env.UPSTREAM_URL,
 });
+const servers = { server: serve(serverPort), 'stateless server': serve(statelessPort, '--stateless') };
 
 try {
   await says(upstream, 'listening on');
-  await ready(server, `${env.SERVER_URL}/healthz`);
-  report('ok upstream and server start');
+  await ready(servers.server, `${env.SERVER_URL}/healthz`);
+  await ready(servers['stateless server'], `${env.STATELESS_URL}/healthz`);
+  report('ok upstream and servers start');
   for (const name of scripts) await runScript(name, env);
 } catch (err) {
-  report(`not ok upstream and server start: ${oneLine(err)}`);
+  report(`not ok upstream and servers start: ${oneLine(err)}`);
 }
-const served = await server.stop();
-const ending = `ended with ${served.code}: ${served.output.slice(-600)}`;
-report(served.code === 0 ? 'ok server ends when told to' : `not ok server ends when told to: ${oneLine(ending)}`);
+for (const [name, server] of Object.entries(servers)) {
+  const { code, output } = await server.stop();
+  const ending = `ended with ${code}: ${output.slice(-600)}`;
+  report(code === 0 ? `ok ${name} ends when told to` : `not ok ${name} ends when told to: ${oneLine(ending)}`);
+}
 const checked = await upstream.stop();
 console.log(checked.output.trim());
 report(checked.code === 0 ? 'ok upstream requests keep the contract' : `not ok upstream requests keep the contract: ended with ${checked.code}`);

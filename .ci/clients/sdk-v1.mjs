@@ -4,12 +4,13 @@ import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { checkCannotAsk, checkClient, done, setting, stdioServer, textOf } from './lib.mjs';
+import { checkAsksCaller, checkCannotAsk, checkClient, done, setting, stdioServer, textOf } from './lib.mjs';
 
 const transports = {
   stdio: () => new StdioClientTransport({ ...stdioServer(), stderr: 'ignore' }),
   sse: () => new SSEClientTransport(new URL(setting('SERVER_URL') + '/sse')),
   http: () => new StreamableHTTPClientTransport(new URL(setting('SERVER_URL') + '/mcp')),
+  'http stateless': () => new StreamableHTTPClientTransport(new URL(setting('STATELESS_URL') + '/mcp')),
 };
 
 const opener = (newTransport) => async (person) => {
@@ -36,12 +37,11 @@ const opener = (newTransport) => async (person) => {
 };
 
 // Before 2026-07-28 a question is a request from the server, which needs a
-// session with a channel back: stdio has one, stateless HTTP has not, and the
-// SSE sessions take no such requests.
+// session with a channel back: all have one but stateless HTTP.
 for (const [transport, newTransport] of Object.entries(transports)) {
   const name = `sdk-v1 ${transport}`;
-  const asks = transport === 'stdio';
+  const asks = transport !== 'http stateless';
   await checkClient(name, opener(newTransport), { asks, protocol: '2025-11-25' });
-  if (!asks) await checkCannotAsk(name, opener(newTransport));
+  await (asks ? checkAsksCaller : checkCannotAsk)(name, opener(newTransport));
 }
 done();

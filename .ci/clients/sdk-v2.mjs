@@ -1,12 +1,13 @@
 // The TypeScript SDK's second line, in both eras of the protocol.
 import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
-import { checkCannotAsk, checkClient, done, setting, stdioServer, textOf } from './lib.mjs';
+import { checkAsksCaller, checkCannotAsk, checkClient, done, setting, stdioServer, textOf } from './lib.mjs';
 
 const transports = {
   stdio: () => new StdioClientTransport({ ...stdioServer(), stderr: 'ignore' }),
   sse: () => new SSEClientTransport(new URL(setting('SERVER_URL') + '/sse')),
   http: () => new StreamableHTTPClientTransport(new URL(setting('SERVER_URL') + '/mcp')),
+  'http stateless': () => new StreamableHTTPClientTransport(new URL(setting('STATELESS_URL') + '/mcp')),
 };
 
 const opener = (newTransport, mode) => async (person) => {
@@ -32,8 +33,8 @@ for (const [transport, newTransport] of Object.entries(transports)) {
   await checkClient(`sdk-v2 ${transport} auto`, opener(newTransport, 'auto'), { asks: true, protocol: '2026-07-28' });
 
   const name = `sdk-v2 ${transport} legacy`;
-  const asks = transport === 'stdio';
+  const asks = transport !== 'http stateless';
   await checkClient(name, opener(newTransport, 'legacy'), { asks, protocol: '2025-11-25' });
-  if (!asks) await checkCannotAsk(name, opener(newTransport, 'legacy'));
+  await (asks ? checkAsksCaller : checkCannotAsk)(name, opener(newTransport, 'legacy'));
 }
 done();
