@@ -2,9 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -199,55 +196,6 @@ func TestTenantsAreApart(t *testing.T) {
 	}
 }
 
-// issuer is an identity provider with real keys.
-type issuer struct {
-	*httptest.Server
-	mu   sync.Mutex
-	keys []jose.JSONWebKey
-}
-
-func newIssuer(t *testing.T) *issuer {
-	t.Helper()
-	i := &issuer{}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":%[1]q,"token_endpoint":%[1]q,"jwks_uri":%q,"id_token_signing_alg_values_supported":["ES256","none","HS256"]}`, i.URL, i.URL+"/keys")
-	})
-	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		var public jose.JSONWebKeySet
-		for _, k := range i.keys {
-			public.Keys = append(public.Keys, k.Public())
-		}
-		_ = json.NewEncoder(w).Encode(public)
-	})
-	i.Server = httptest.NewServer(mux)
-	t.Cleanup(i.Close)
-	i.rotate(t)
-	return i
-}
-
-// rotate replaces the issuer's keys by a new one.
-func (i *issuer) rotate(t *testing.T) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.keys = []jose.JSONWebKey{{Key: key, KeyID: rand.Text(), Algorithm: "ES256", Use: "sig"}}
-}
-
-func (i *issuer) token(t *testing.T, claims map[string]any) string {
-	t.Helper()
-	i.mu.Lock()
-	key := i.keys[0]
-	i.mu.Unlock()
-	return signed(t, jose.SigningKey{Algorithm: jose.ES256, Key: key}, claims)
-}
-
 func signed(t *testing.T, key jose.SigningKey, claims map[string]any) string {
 	t.Helper()
 	s, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithType("JWT"))
@@ -295,10 +243,7 @@ func TestOIDC(t *testing.T) {
 		}
 		return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString(body) + "."
 	}
-	public, err := i.keys[0].Public().MarshalJSON()
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, _, public := send(t, "GET", i.URL+"/keys", "", "", "")
 	for _, c := range []struct {
 		name, token string
 		status      int
@@ -317,7 +262,7 @@ func TestOIDC(t *testing.T) {
 		{"no subject", i.token(t, claims(map[string]any{"sub": nil})), 401, "subject"},
 		{"unknown key", stranger.token(t, claims(nil)), 401, "signature"},
 		{"algorithm none", unsigned(`{"alg":"none"}`), 401, ""},
-		{"HMAC with the public key", signed(t, jose.SigningKey{Algorithm: jose.HS256, Key: public}, claims(nil)), 401, ""},
+		{"HMAC with the public key", signed(t, jose.SigningKey{Algorithm: jose.HS256, Key: []byte(public)}, claims(nil)), 401, ""},
 		{"no token", "hello", 401, "no token"},
 		{"no group", i.token(t, claims(map[string]any{"groups": nil})), 403, "groups"},
 		{"unknown group", i.token(t, claims(map[string]any{"groups": []string{"admins"}})), 403, "groups"},
@@ -376,7 +321,7 @@ func TestOIDCMetadata(t *testing.T) {
 		!strings.Contains(text, `"resource":"https://mcp.example.com/ld/mcp"`) || !strings.Contains(text, i.URL) {
 		t.Errorf("%d %s", status, text)
 	}
-	i.Close()
+	i.Close(t)
 	if status, _, text := send(t, "POST", base+"/ld/mcp", "Bearer x.y.z", "", hello); status != http.StatusServiceUnavailable {
 		t.Errorf("without the provider: %d %s", status, text)
 	}
