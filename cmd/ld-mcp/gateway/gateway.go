@@ -134,8 +134,8 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	route("POST /mcp", g.authenticated(g.bodies.read(http.HandlerFunc(g.postMCP))))
 	if !cfg.Stateless {
-		route("GET /mcp", g.authenticated(openEnded(g.withSessions(g.listenMCP))))
-		route("DELETE /mcp", g.authenticated(g.withSessions(g.endMCP)))
+		route("GET /mcp", g.authenticated(openEnded(g.inSession(g.listenMCP))))
+		route("DELETE /mcp", g.authenticated(g.inSession(g.endMCP)))
 	}
 	route("GET /sse", g.authenticated(openEnded(http.HandlerFunc(g.openSSE))))
 	route("POST /message", g.authenticated(g.bodies.read(http.HandlerFunc(g.postMessage))))
@@ -173,4 +173,13 @@ func (g *Gateway) refuse(w http.ResponseWriter, status int, format string, args 
 		w.Header().Set("Retry-After", "1")
 	}
 	http.Error(w, fmt.Sprintf(format, args...), status)
+}
+
+// enterCall counts a call, and refuses it where there is no place for it.
+func (g *Gateway) enterCall(w http.ResponseWriter, r *http.Request, c Caller) bool {
+	ok := g.calls.enter(r.Context(), c.ID)
+	if !ok {
+		g.refuse(w, http.StatusTooManyRequests, "Too many calls are in progress; wait for one to end.")
+	}
+	return ok
 }

@@ -14,7 +14,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -180,7 +179,6 @@ func (b bodies) read(h http.Handler) http.Handler {
 			http.Error(w, "The body could not be read.", http.StatusBadRequest)
 			return
 		}
-		unlimited(w)
 		r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, body))
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		h.ServeHTTP(w, r)
@@ -199,13 +197,9 @@ func openEnded(h http.Handler) http.Handler {
 			http.Error(w, "The body could not be read.", http.StatusBadRequest)
 			return
 		}
-		unlimited(w)
 		h.ServeHTTP(w, r)
 	})
 }
-
-// unlimited takes away the time to read a request that was read; once it has passed, the reply would be cut off.
-func unlimited(w http.ResponseWriter) { http.NewResponseController(w).SetReadDeadline(time.Time{}) }
 
 // sentence makes an error into one.
 func sentence(err error) string {

@@ -316,8 +316,7 @@ func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request) {
 		}()
 		return
 	}
-	if !g.calls.enter(r.Context(), caller.ID) {
-		g.refuse(w, http.StatusTooManyRequests, "Too many calls are in progress; wait for one to end.")
+	if !g.enterCall(w, r, caller) {
 		return
 	}
 	// The call goes on when this request has ended, and stops when the stream has.

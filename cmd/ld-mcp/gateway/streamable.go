@@ -93,8 +93,7 @@ func (g *Gateway) postMCP(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel = g.untilClosing(r.Context())
 	case m.answers(): // to a question that a call waits for, so it needs no place of its own
 		ctx, cancel = context.WithTimeout(r.Context(), ioTimeout)
-	case !g.calls.enter(r.Context(), caller.ID):
-		g.refuse(w, http.StatusTooManyRequests, "Too many calls are in progress; wait for one to end.")
+	case !g.enterCall(w, r, caller):
 		return
 	default:
 		defer g.calls.leave(caller.ID)
@@ -195,36 +194,36 @@ func (g *Gateway) untilClosing(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// withSessions refuses what there is not any more from 2026-07-28 on.
-func (g *Gateway) withSessions(h http.HandlerFunc) http.Handler {
+// inSession leads a request that names a session at /mcp to h. From 2026-07-28 on there are none.
+func (g *Gateway) inSession(h func(w http.ResponseWriter, r *http.Request, id string, t *tenant)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if mcp.IsModernProtocol(r.Header.Get(mcp.HeaderProtocolVersion)) {
 			w.Header().Set("Allow", http.MethodPost)
 			g.refuse(w, http.StatusMethodNotAllowed, "Protocol version %s has no sessions; listen with subscriptions/listen.", mcp.ProtocolVersion20260728)
 			return
 		}
-		h(w, r)
+		caller := callerOf(r.Context())
+		id := r.Header.Get(server.HeaderKeySessionID)
+		if id == "" {
+			g.refuseSession(w, errNoSession)
+			return
+		}
+		if err := g.sessions.touch(id, caller.ID); err != nil {
+			g.refuseSession(w, err)
+			return
+		}
+		t, leave, err := g.tenants.enter(r.Context(), caller)
+		if err != nil {
+			g.refuseTenant(w, r, err)
+			return
+		}
+		defer leave()
+		h(w, r.WithContext(context.WithValue(r.Context(), begunKey{}, begunSession{id})), id, t)
 	})
 }
 
 // listenMCP serves GET /mcp, the stream of what a server sends unasked. A second one of a session ends the first.
-func (g *Gateway) listenMCP(w http.ResponseWriter, r *http.Request) {
-	caller := callerOf(r.Context())
-	id := r.Header.Get(server.HeaderKeySessionID)
-	if id == "" {
-		g.refuseSession(w, errNoSession)
-		return
-	}
-	if err := g.sessions.touch(id, caller.ID); err != nil {
-		g.refuseSession(w, err)
-		return
-	}
-	t, leave, err := g.tenants.enter(r.Context(), caller)
-	if err != nil {
-		g.refuseTenant(w, r, err)
-		return
-	}
-	defer leave()
+func (g *Gateway) listenMCP(w http.ResponseWriter, r *http.Request, id string, t *tenant) {
 	ctx, cancel := g.untilClosing(r.Context())
 	defer cancel()
 	l := &listening{end: cancel, done: make(chan struct{})}
@@ -235,27 +234,11 @@ func (g *Gateway) listenMCP(w http.ResponseWriter, r *http.Request) {
 	defer g.sessions.unlisten(id, l)
 	s := newStream(w, g.cfg.Heartbeat)
 	defer s.end()
-	t.streamable.ServeHTTP(s, r.WithContext(context.WithValue(ctx, begunKey{}, begunSession{id})))
+	t.streamable.ServeHTTP(s, r.WithContext(ctx))
 }
 
 // endMCP serves DELETE /mcp.
-func (g *Gateway) endMCP(w http.ResponseWriter, r *http.Request) {
-	caller := callerOf(r.Context())
-	id := r.Header.Get(server.HeaderKeySessionID)
-	if id == "" {
-		g.refuseSession(w, errNoSession)
-		return
-	}
-	if err := g.sessions.touch(id, caller.ID); err != nil {
-		g.refuseSession(w, err)
-		return
-	}
-	t, leave, err := g.tenants.enter(r.Context(), caller)
-	if err != nil {
-		g.refuseTenant(w, r, err)
-		return
-	}
-	defer leave()
-	t.streamable.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), begunKey{}, begunSession{id})))
+func (g *Gateway) endMCP(w http.ResponseWriter, r *http.Request, id string, t *tenant) {
+	t.streamable.ServeHTTP(w, r)
 	g.sessions.end(id)
 }
