@@ -111,52 +111,20 @@ func undoFlag(ctx context.Context, ld *ldclient.Client, at ldclient.Target, e *l
 		p.Within = u.at.Environment
 	}
 	u.finish(e, p, says)
-	before := flagInWords(u.now, u.at.Environment)
-	patch := func(ctx context.Context, how manner) (*ldclient.Flag, error) {
-		return ld.Flags.Patch(ctx, at.Project, u.at.Environment, at.Key, ldclient.Patch{Comment: how.Comment, Instructions: do, DryRun: how.DryRun})
-	}
 	if len(do) == 0 {
 		return p, nil
 	}
-	tried, refused := patch(ctx, manner{DryRun: true})
-	switch {
-	case ldclient.IsApprovalRequired(refused):
-	case refused != nil:
-		return nil, refused
-	default:
-		if err := u.restores(ctx, tried); err != nil {
-			return nil, err
-		}
-		after := flagInWords(tried, u.at.Environment)
-		was := *before
-		undoneApart(&was, after)
-		p.Before = &was
-	}
-	p.Apply = func(ctx context.Context, how manner) (*undoneView, error) {
-		if refused != nil {
-			return nil, refused
-		}
-		if !how.DryRun {
-			there, err := ld.Flags.Get(ctx, at.Project, target.Environment, at.Key)
-			if err != nil {
-				return nil, err
-			}
-			if version(there) != p.Version {
-				return nil, lostRace(at)
-			}
-		}
-		got, err := patch(ctx, how)
-		if err != nil {
-			return nil, err
-		}
-		if count := u.versionIn(everywhere); !how.DryRun {
-			p.overtaken(at, count(u.now), count(tried), count(got))
-		}
-		after, was := flagInWords(got, u.at.Environment), *before
-		undoneApart(&was, after)
-		return after, nil
-	}
-	return p, nil
+	return p, undoSteps[ldclient.Flag]{
+		at: at, now: u.now, version: version, count: u.versionIn(everywhere),
+		read: func(ctx context.Context) (*ldclient.Flag, error) {
+			return ld.Flags.Get(ctx, at.Project, target.Environment, at.Key)
+		},
+		patch: func(ctx context.Context, how manner) (*ldclient.Flag, error) {
+			return ld.Flags.Patch(ctx, at.Project, u.at.Environment, at.Key, ldclient.Patch{Comment: how.Comment, Instructions: do, DryRun: how.DryRun})
+		},
+		restores: u.restores,
+		words:    func(f *ldclient.Flag) *undoneView { return flagInWords(f, u.at.Environment) },
+	}.ready(ctx, p)
 }
 
 // versionIn counts the changes of a flag, or those in the environment of the undo.

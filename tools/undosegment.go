@@ -67,7 +67,8 @@ func undoSegment(ctx context.Context, ld *ldclient.Client, at ldclient.Target, e
 	patch := func(ctx context.Context, how manner) (*ldclient.Segment, error) {
 		return ld.Segments.Patch(ctx, at.Project, at.Environment, at.Key, ldclient.Patch{Comment: how.Comment, Instructions: do, DryRun: how.DryRun})
 	}
-	p := &plan[undoneView]{intent: intent{Version: fmt.Sprintf("segment %d", u.now.Version), Target: at, Instructions: do, Tags: u.now.Tags, Again: true}}
+	version := func(s *ldclient.Segment) string { return fmt.Sprintf("segment %d", s.Version) }
+	p := &plan[undoneView]{intent: intent{Version: version(u.now), Target: at, Instructions: do, Tags: u.now.Tags, Again: true}}
 	if u.describe {
 		says = append(says, fmt.Sprintf("describe it as %s instead of %s", quoted(u.was.Description), quoted(u.now.Description)))
 		set := ldclient.SegmentSettings{Description: &u.was.Description}
@@ -79,48 +80,22 @@ func undoSegment(ctx context.Context, ld *ldclient.Client, at ldclient.Target, e
 	if len(says) == 0 {
 		return p, nil
 	}
-	before := segmentInWords(u.now)
-	tried, refused := patch(ctx, manner{DryRun: true})
-	switch {
-	case ldclient.IsApprovalRequired(refused):
-	case refused != nil:
-		return nil, refused
-	default:
-		again := &segmentUndo{was: u.was, is: u.is, now: tried, wasIn: u.wasIn, isIn: u.isIn}
-		again.compare()
-		if n := len(again.all()); n > 0 || again.describe || len(again.collisions)+len(again.blocked) > 0 {
-			return nil, cannot("LaunchDarkly would not make segment %s what it was before entry %s (%d steps would be left; %s), so nothing was changed; undo it by hand",
-				at.Key, e.ID, n, short(strings.Join(slices.Concat(again.collisions, again.blocked), "; "), 300))
-		}
-		was := *before
-		undoneApart(&was, segmentInWords(tried))
-		p.Before = &was
-	}
-	p.Apply = func(ctx context.Context, how manner) (*undoneView, error) {
-		if refused != nil {
-			return nil, refused
-		}
-		if !how.DryRun {
-			there, err := ld.Segments.Get(ctx, at.Project, at.Environment, at.Key)
-			if err != nil {
-				return nil, err
+	return p, undoSteps[ldclient.Segment]{
+		at: at, now: u.now, version: version, patch: patch, words: segmentInWords,
+		count: func(s *ldclient.Segment) int { return s.Version },
+		read: func(ctx context.Context) (*ldclient.Segment, error) {
+			return ld.Segments.Get(ctx, at.Project, at.Environment, at.Key)
+		},
+		restores: func(_ context.Context, tried *ldclient.Segment) error {
+			again := &segmentUndo{was: u.was, is: u.is, now: tried, wasIn: u.wasIn, isIn: u.isIn}
+			again.compare()
+			if n := len(again.all()); n > 0 || again.describe || len(again.collisions)+len(again.blocked) > 0 {
+				return cannot("LaunchDarkly would not make segment %s what it was before entry %s (%d steps would be left; %s), so nothing was changed; undo it by hand",
+					at.Key, e.ID, n, short(strings.Join(slices.Concat(again.collisions, again.blocked), "; "), 300))
 			}
-			if there.Version != u.now.Version {
-				return nil, lostRace(at)
-			}
-		}
-		got, err := patch(ctx, how)
-		if err != nil {
-			return nil, err
-		}
-		if !how.DryRun {
-			p.overtaken(at, u.now.Version, tried.Version, got.Version)
-		}
-		after, was := segmentInWords(got), *before
-		undoneApart(&was, after)
-		return after, nil
-	}
-	return p, nil
+			return nil
+		},
+	}.ready(ctx, p)
 }
 
 // takenFrom gives the parts that would have been taken back from a version that a later entry holds.
