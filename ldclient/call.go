@@ -10,17 +10,17 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"reflect"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 const (
 	apiVersion    = "20240415"
-	maxBody       = 64 << 20 // bytes of a reply after decompression
+	maxBody       = 64 << 20
 	jsonType      = "application/json"
 	semanticPatch = "application/json; domain-model=launchdarkly.semanticpatch"
 )
@@ -49,30 +49,40 @@ func search[T any](ctx context.Context, c *Client, at Target, p apiPath, q url.V
 }
 
 func do[T any](ctx context.Context, c *Client, k call) (*T, error) {
-	if err := c.allowed(ctx, k); err != nil {
+	out := new(T)
+	if err := c.carryOut(ctx, k, out); err != nil {
 		return nil, err
+	}
+	return out, nil
+}
+
+// carryOut makes a call and reads the reply into out.
+func (c *Client) carryOut(ctx context.Context, k call, out any) error {
+	if err := c.allowed(ctx, k); err != nil {
+		return err
 	}
 	if k.writes {
 		if err := c.order.enter(ctx, k.at); err != nil {
-			return nil, c.noReply(k, err, false)
+			return c.noReply(k, err, false)
 		}
 		defer c.order.leave(k.at)
 		c.reads.forget()
 		defer c.reads.forget()
 	}
+	defer underWay(ctx)()
 	resp, f, err := c.reply(ctx, k)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, c.failure(k, resp)
+		return c.failure(k, resp)
 	}
-	out, err := decode[T](c, k, resp)
+	err = c.decode(k, resp, out)
 	if err == nil && f != nil {
 		c.reads.keep(f)
 	}
-	return out, err
+	return err
 }
 
 // reply returns LaunchDarkly's reply to k, and the flight that brought it if it may be kept.
@@ -176,40 +186,50 @@ func (c *Client) request(ctx context.Context, k call, query string, token Token)
 // checked is implemented by replies that can tell whether they hold what was asked for.
 type checked interface{ missing() string }
 
-// decode reads a reply straight into T. Unknown fields, new enum values, nulls
+// decode reads a reply straight into out. Unknown fields, new enum values, nulls
 // and single fields of an unexpected type do not fail it; a reply that is cut
 // short or not LaunchDarkly's does.
-func decode[T any](c *Client, k call, resp *http.Response) (*T, error) {
-	out := new(T)
-	if resp.StatusCode == http.StatusNoContent || reflect.TypeFor[T]() == reflect.TypeFor[struct{}]() {
-		return out, nil
+func (c *Client) decode(k call, resp *http.Response, out any) error {
+	if _, nothing := out.(*gone); nothing && resp.StatusCode == http.StatusNoContent {
+		return nil
 	}
 	source := &watched{r: resp.Body}
-	body := &io.LimitedReader{R: source, N: maxBody}
+	body := &io.LimitedReader{R: source, N: c.cfg.MaxBody}
+	var err error
+	fail := func(format string, args ...any) error {
+		return &TransportError{Method: k.method, Path: k.path.escaped, Unsure: k.writes, Err: err,
+			Message: fmt.Sprintf("the reply from %s ", c.base.Host) + fmt.Sprintf(format, args...)}
+	}
+	if resp.ContentLength > c.cfg.MaxBody {
+		body.N = 0
+	}
 	d := json.NewDecoder(body)
 	d.UseNumber() // values of clauses may be larger than a float64 holds
-	err := d.Decode(out)
+	if s, ok := out.(interface{ stream(*json.Decoder) error }); ok {
+		err = s.stream(d)
+	} else {
+		err = d.Decode(out)
+	}
 	var mistyped *json.UnmarshalTypeError
-	fail := func(message string) error {
-		return &TransportError{Method: k.method, Path: k.path.escaped, Message: message, Unsure: k.writes, Err: err}
-	}
 	switch {
-	case err == nil, errors.As(err, &mistyped) && mistyped.Field != "":
+	case err == nil, errors.As(err, &mistyped) && mistyped.Field != "" && mistyped.Field != "items": // a list that is none is not an empty one
 	case body.N <= 0:
-		return nil, fail(fmt.Sprintf("the reply from %s is larger than %d MB; ask for less at once", c.base.Host, maxBody>>20))
+		return fail("is larger than %d MB; ask for less at once", c.cfg.MaxBody>>20)
+	case source.failed != nil && !errors.Is(source.failed, io.ErrUnexpectedEOF) && !errors.Is(source.failed, context.Canceled) && !errors.Is(source.failed, context.DeadlineExceeded):
+		return fail("was cut short: %s", c.mask(source.failed.Error()))
 	case source.failed != nil:
-		return nil, c.noReply(k, source.failed, k.writes)
+		return c.noReply(k, source.failed, k.writes)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, c.noReply(k, err, k.writes)
+		return c.noReply(k, err, k.writes)
 	default:
-		return nil, fail(fmt.Sprintf("the reply from %s is not LaunchDarkly's (%s); check --base-url and any proxy in between", c.base.Host, contentOf(resp)))
+		return fail("is not LaunchDarkly's (%s); check --base-url and any proxy in between", contentOf(resp))
 	}
-	if v, ok := any(out).(checked); ok {
+	if v, ok := out.(checked); ok {
 		if what := v.missing(); what != "" {
-			return nil, fail(fmt.Sprintf("the reply from %s holds no %s; check --base-url and any proxy in between", c.base.Host, what))
+			return fail("holds no %s; check --base-url and any proxy in between", what)
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // watched remembers why reading a body failed, to tell a lost connection from a bad reply.
@@ -233,7 +253,7 @@ func contentOf(resp *http.Response) string {
 	return "it is not the JSON that was expected"
 }
 
-var htmlTag = regexp.MustCompile(`(?s)<(script|style)[^>]*>.*?</(script|style)>|<[^>]*>`)
+var htmlTag = pattern.Of(`(?s)<(script|style)[^>]*>.*?</(script|style)>|<[^>]*>`)
 
 // failure turns a reply that is not a success into an *Error, whatever its body is.
 func (c *Client) failure(k call, resp *http.Response) error {
@@ -242,7 +262,7 @@ func (c *Client) failure(k call, resp *http.Response) error {
 	var said struct {
 		Code, Message, ID string
 	}
-	text := c.mask(strings.Join(strings.Fields(htmlTag.ReplaceAllString(string(data), " ")), " ")) // before it is cut
+	text := c.mask(strings.Join(strings.Fields(htmlTag().ReplaceAllString(string(data), " ")), " ")) // before it is cut
 	if err := json.Unmarshal(data, &said); (err == nil || said.Message != "") && said.Message+said.Code != "" {
 		e.Code, e.Message, e.ID = said.Code, said.Message, said.ID
 	} else if resp.StatusCode >= 300 && resp.StatusCode < 400 {

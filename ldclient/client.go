@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -33,6 +34,7 @@ type Config struct {
 	Transport http.RoundTripper // default a clone of http.DefaultTransport
 	ReadOnly  bool              // refuse every call that would change something
 	Cache     time.Duration     // how old the reply to a harmless read may be; default 0, none is kept
+	MaxBody   int64             // of a reply, in bytes after decompression; default 64 MB
 	Scope     Scope             // refuse every call outside it
 	Log       *slog.Logger      // one debug line a request; default none
 	Retried   func()            // called before a request is sent again
@@ -95,10 +97,13 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Transport == nil {
 		cfg.Transport = DefaultTransport()
 	}
+	if cfg.MaxBody <= 0 {
+		cfg.MaxBody = maxBody
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &account{base: base, http: newRetrier(cfg.Transport), limiter: newLimiter(), reads: newReads(cfg.Cache), order: newOrder()}
+	a := &account{base: base, http: newRetrier(cfg.Transport), limiter: newLimiter(), reads: newReads(cfg.Cache, cfg.MaxBody), order: newOrder()}
 	rand.Read(a.print[:])
 	if cfg.Retried != nil {
 		a.http.RequestLogHook = func(_ retryablehttp.Logger, _ *http.Request, attempt int) {
@@ -143,10 +148,20 @@ func newClient(cfg Config, a *account) *Client {
 
 // DefaultTransport is how a client sends requests unless it is told otherwise.
 func DefaultTransport() http.RoundTripper {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = maxInFlight
-	return t
+	return transport{sync.OnceValue(func() *http.Transport {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.MaxIdleConnsPerHost = maxInFlight
+		return t
+	})}
 }
+
+// transport readies TLS and HTTP/2 for its first request, since nobody's start should wait for them.
+type transport struct{ ready func() *http.Transport }
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t.ready().RoundTrip(r) }
+
+// CloseIdleConnections is what http.Client asks for.
+func (t transport) CloseIdleConnections() { t.ready().CloseIdleConnections() }
 
 // Scope returns the projects and environments that the client may touch.
 func (c *Client) Scope() Scope { return c.cfg.Scope }

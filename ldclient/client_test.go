@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,6 +53,10 @@ func answer(status int, body string, headers ...string) func(*http.Request) (*ht
 
 func broken(*http.Request) (*http.Response, error) {
 	return nil, errors.New("connection reset by peer")
+}
+
+func unreachable(*http.Request) (*http.Response, error) {
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 }
 
 func newClient(t *testing.T, w http.RoundTripper, change ...func(*ldclient.Config)) *ldclient.Client {
@@ -108,11 +114,22 @@ func TestRetry(t *testing.T) {
 		{"read, 429 with the token's own reset", getFlag, answers{func(r *http.Request) (*http.Response, error) {
 			return answer(429, "{}", "X-Ratelimit-Auth-Token-Reset", fmt.Sprint(time.Now().Add(5*time.Second).UnixMilli()))(r)
 		}, ok}, 2, 0, 5 * time.Second},
+		{"read, 429 with a date", getFlag, answers{func(r *http.Request) (*http.Response, error) {
+			return answer(429, "{}", "Retry-After", time.Now().Add(4*time.Second).UTC().Format(http.TimeFormat))(r)
+		}, ok}, 2, 0, 4 * time.Second},
+		{"read, 429 with a date that has passed", getFlag, answers{answer(429, "{}", "Retry-After", "Mon, 02 Jan 1995 15:04:05 GMT"), ok}, 2, 0, 0},
+		{"read, 429 with less than nothing", getFlag, answers{answer(429, "{}", "Retry-After", "-5"), ok}, 2, 0, 0},
+		{"read, 429 with no number", getFlag, answers{answer(429, "{}", "Retry-After", "NaN"), ok}, 2, 0, 0},
+		{"read, 429 for decades", getFlag, answers{answer(429, "{}", "Retry-After", "1000000000")}, 1, 429, 0},
+		{"read, 429 for longer than there are numbers", getFlag, answers{answer(429, "{}", "Retry-After", "1e300")}, 1, 429, 0},
 		{"read, 429 for longer than is waited", getFlag, answers{answer(429, "{}", "Retry-After", "60")}, 1, 429, 0},
 		{"read, 429 without headers", getFlag, answers{answer(429, ""), ok}, 2, 0, 0},
 		{"read, 404", getFlag, answers{answer(404, `{"code":"not_found","message":"no"}`)}, 1, 404, 0},
 		{"write", patchFlag, answers{ok}, 1, 0, 0},
 		{"write, connection lost", patchFlag, answers{broken, ok}, 1, -1, 0},
+		{"write, no connection", patchFlag, answers{unreachable, unreachable, ok}, 3, 0, 0},
+		{"write, no connection for ever", patchFlag, answers{unreachable, unreachable, unreachable, unreachable, unreachable, ok}, 5, -1, 0},
+		{"write, connection lost after none", patchFlag, answers{unreachable, broken, ok}, 2, -1, 0},
 		{"write, 502", patchFlag, answers{answer(502, ""), ok}, 1, 502, 0},
 		{"write, 503", patchFlag, answers{answer(503, ""), ok}, 1, 503, 0},
 		{"write, 429", patchFlag, answers{later(2), ok}, 2, 0, 2 * time.Second},
@@ -225,6 +242,7 @@ func TestReplies(t *testing.T) {
 		{"nothing", ``, "", "was cut short"},
 		{"null", `null`, "", "holds no flag"},
 		{"something else", `{"items":[]}`, "", "holds no flag"},
+		{"a lot", `{"key":"` + strings.Repeat("x", 1<<20) + `"}`, "", "is larger than 1 MB"},
 		{"an array", `[1]`, "", "is not LaunchDarkly's"},
 		{"unknown fields and values", `{"key":"f","kind":"quantum","new":{"a":[1]},"environments":{"e":{"on":true}}}`, "", ""},
 		{"nulls", `{"key":"f","variations":null,"tags":null,"name":null,"environments":{"e":{"on":null,"rules":null,"fallthrough":null,"offVariation":null}}}`, "", ""},
@@ -232,7 +250,7 @@ func TestReplies(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := &wire{answers: []func(*http.Request) (*http.Response, error){answer(200, test.body, "Content-Type", test.contentType)}}
-			err := getFlag(t.Context(), newClient(t, w))
+			err := getFlag(t.Context(), newClient(t, w, func(c *ldclient.Config) { c.MaxBody = 1 << 20 }))
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -248,7 +266,39 @@ func TestReplies(t *testing.T) {
 	if err := patchFlag(t.Context(), newClient(t, w)); !errors.As(err, &lost) || !lost.Unsure {
 		t.Errorf("a write whose reply is cut short may have been carried out: %v", err)
 	}
+	w = &wire{answers: []func(*http.Request) (*http.Response, error){unreachable, unreachable, unreachable, unreachable, unreachable}}
+	synctest.Test(t, func(t *testing.T) {
+		if err := patchFlag(t.Context(), newClient(t, w)); !errors.As(err, &lost) || lost.Unsure {
+			t.Errorf("a write that did not leave was not carried out: %v", err)
+		}
+	})
+	for body, want := range map[string]string{`{"items":{},"_links":{"self":{}}}`: "is not LaunchDarkly's", `{"items":[],"_links":{"self":{}}}`: "", `{"_links":{"self":{}}}`: ""} {
+		w = &wire{answers: []func(*http.Request) (*http.Response, error){answer(200, body)}}
+		if _, err := newClient(t, w).Environments.All(t.Context(), "p"); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("a list %s: %v, want %q", body, err, want)
+		}
+	}
 }
+
+// TestLargeReply: a reply that says that it is too large is not read at all.
+func TestLargeReply(t *testing.T) {
+	read := false
+	w := &wire{answers: []func(*http.Request) (*http.Response, error){func(r *http.Request) (*http.Response, error) {
+		resp, err := answer(200, flagBody)(r)
+		resp.ContentLength, resp.Body = 65<<20, io.NopCloser(readFunc(func([]byte) (int, error) {
+			read = true
+			return 0, io.EOF
+		}))
+		return resp, err
+	}}}
+	if err := getFlag(t.Context(), newClient(t, w)); err == nil || !strings.Contains(err.Error(), "is larger than 64 MB") || read {
+		t.Errorf("%v, read %t", err, read)
+	}
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 // TestRefusals: read-only, scope and a context without writes refuse before a byte leaves.
 func TestRefusals(t *testing.T) {

@@ -33,10 +33,11 @@ type reads struct {
 	flights map[readKey]*flight
 	epoch   int // counts what made earlier replies old
 	cache   cache
+	most    int64 // bytes of one body
 }
 
-func newReads(ttl time.Duration) *reads {
-	return &reads{flights: map[readKey]*flight{}, cache: cache{ttl: ttl, pages: map[readKey]page{}}}
+func newReads(ttl time.Duration, most int64) *reads {
+	return &reads{flights: map[readKey]*flight{}, cache: cache{ttl: ttl, pages: map[readKey]page{}}, most: most}
 }
 
 // flight is one request that several callers may wait for. What follows done is
@@ -134,7 +135,7 @@ func (r *reads) fly(ctx context.Context, f *flight, send func(context.Context, *
 		if r.handOver(f) {
 			return
 		}
-		rest, err := io.ReadAll(io.LimitReader(body, maxBody-int64(len(f.body))))
+		rest, err := io.ReadAll(io.LimitReader(body, r.most-int64(len(f.body))))
 		f.body, f.failed = append(f.body, rest...), err
 	}
 	body.Close()

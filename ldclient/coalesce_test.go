@@ -198,7 +198,7 @@ func TestShared(t *testing.T) {
 		"answer":       {answer(200, flagBody), 0, "", 0},
 		"large answer": {answer(200, large), 0, "", 1},
 		"not found":    {answer(404, `{"code":"not_found","message":"Unknown flag"}`), 404, "Unknown flag", 1},
-		"no content":   {answer(204, ``), 0, "", 1},
+		"no content":   {answer(204, ``), 0, "cut short", 1},
 		"html":         {answer(200, `<html>`, "Content-Type", "text/html"), 0, "text/html", 1},
 		"cut short":    {answer(200, `{"key":"f"`), 0, "cut short", 1},
 		"nothing":      {answer(200, `{}`), 0, "holds no flag", 1},

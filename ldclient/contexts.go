@@ -5,9 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 // ContextsService reads the contexts that SDKs have reported lately, and what flags give a context.
@@ -101,8 +102,8 @@ type AttributeCondition struct {
 }
 
 var (
-	plainField = regexp.MustCompile(`^[\w.*~/-]+$`)
-	plainValue = regexp.MustCompile(`^(true|false|-?(0|[1-9]\d*)(\.\d+)?)$`)
+	plainField = pattern.Of(`^[\w.*~/-]+$`)
+	plainValue = pattern.Of(`^(true|false|-?(0|[1-9]\d*)(\.\d+)?)$`)
 )
 
 func (o ContextQuery) filter() string {
@@ -124,12 +125,12 @@ func (o ContextQuery) filter() string {
 
 // filter also finds the number or boolean that a string spells, since callers do not know an attribute's type.
 func (w AttributeCondition) filter(field string) string {
-	if !plainField.MatchString(field) {
+	if !plainField().MatchString(field) {
 		field = operand(field)
 	}
 	as := func(value string) string { return field + " " + w.Op + " " + value }
 	text, ok := w.Value.(string)
-	if !ok || w.Op != "equals" && w.Op != "notEquals" || !plainValue.MatchString(text) {
+	if !ok || w.Op != "equals" && w.Op != "notEquals" || !plainValue().MatchString(text) {
 		return as(operand(w.Value))
 	}
 	if w.Op == "equals" {

@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"time"
+
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 // Error is LaunchDarkly's error reply, or what stood in its place.
@@ -60,13 +61,13 @@ func Status(err error) int {
 // IsNotFound reports whether LaunchDarkly answered 404.
 func IsNotFound(err error) bool { return Status(err) == http.StatusNotFound }
 
-var approval = regexp.MustCompile(`(?i)approval`)
+var approval = pattern.Of(`(?i)approval`)
 
 // IsApprovalRequired reports whether a change was refused because it needs an
 // approval: 405 for flags, 403 for segments, with the word in the message.
 func IsApprovalRequired(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && (e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusForbidden) && approval.MatchString(e.Message)
+	return ok && (e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusForbidden) && approval().MatchString(e.Message)
 }
 
 // IsLock reports whether a change lost a race with another one, so that it was not carried out.

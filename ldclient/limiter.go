@@ -107,7 +107,9 @@ func (l *limiter) enter(ctx context.Context, t *trip) error {
 	l.mu.Unlock()
 	select {
 	case <-w.ready:
-		return nil
+		if ctx.Err() == nil {
+			return nil
+		}
 	case <-ctx.Done():
 	}
 	l.mu.Lock()

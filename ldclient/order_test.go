@@ -95,7 +95,7 @@ func TestResourceOf(t *testing.T) {
 // TestCacheBounds: neither the number nor the size of what is kept grows without end, and an idle cache is empty.
 func TestCacheBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newReads(3 * time.Second)
+		r := newReads(3*time.Second, maxBody)
 		for i := range 2000 {
 			size := 10
 			if i < 1000 && i%2 == 0 {
@@ -243,14 +243,14 @@ func TestWordsOfRoutes(t *testing.T) {
 				args, _, _ = bytes.Cut(args, []byte(")"))
 				for _, w := range text.FindAllSubmatch(args, -1) {
 					found[string(w[1])] = true
-					if !words[string(w[1])] {
+					if !words()[string(w[1])] {
 						t.Errorf("%s: %q is part of a path and not among the words", name, w[1])
 					}
 				}
 			}
 		}
 	}
-	for w := range words {
+	for w := range words() {
 		if !found[w] {
 			t.Errorf("%q is part of no path", w)
 		}

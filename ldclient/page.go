@@ -1,9 +1,13 @@
 package ldclient
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"iter"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // Page is one page of a list.
@@ -25,6 +29,75 @@ func (p *Page[T]) missing() string {
 	}
 	return ""
 }
+
+// stream reads a page item by item, so that one item's text is held at a time
+// and not all of them. Like Decode it goes on after what is not of its type, and
+// tells of it at the end.
+func (p *Page[T]) stream(d *json.Decoder) error {
+	if t, err := d.Token(); err != nil || t == nil {
+		return err
+	} else if t != json.Delim('{') {
+		return &json.UnmarshalTypeError{Value: fmt.Sprint(t)}
+	}
+	var odd error
+	note := func(field string, err error) error {
+		mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err)
+		if !ok {
+			return err
+		}
+		if odd == nil {
+			mistyped.Field = strings.TrimSuffix(field+"."+mistyped.Field, ".")
+			odd = mistyped
+		}
+		return nil
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return err
+		}
+		switch name {
+		case "items":
+			err = p.streamItems(d, note)
+		case "totalCount":
+			err = note("totalCount", d.Decode(&p.Total))
+		case "_links":
+			err = note("_links", d.Decode(&p.Links))
+		default:
+			err = d.Decode(&skipped{})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	return odd
+}
+
+func (p *Page[T]) streamItems(d *json.Decoder, note func(string, error) error) error {
+	if t, err := d.Token(); err != nil || t == nil {
+		return err
+	} else if t != json.Delim('[') {
+		return &json.UnmarshalTypeError{Value: fmt.Sprint(t), Field: "items"}
+	}
+	p.Items = []T{}
+	for d.More() {
+		var item T
+		p.Items = append(p.Items, item)
+		if err := note("items", d.Decode(&p.Items[len(p.Items)-1])); err != nil {
+			return err
+		}
+	}
+	_, err := d.Token()
+	return err
+}
+
+// skipped is a value that nobody reads.
+type skipped struct{}
+
+func (*skipped) UnmarshalJSON([]byte) error { return nil }
 
 // More reports whether LaunchDarkly has another page after this one, which was asked for at offset.
 func (p *Page[T]) More(offset int) bool {

@@ -45,12 +45,12 @@ func path(segments ...any) apiPath {
 
 // CheckKey says what keeps s from being the key of a resource, nil if nothing
 // does. Keys are letters, digits, ".", "_" and "-"; older ones with other
-// printable characters pass as long as none could end a path segment.
+// printable characters pass as long as none could end a path segment, or a part of a resource specifier.
 func CheckKey(s string) error {
 	if err := checkFree(s); err != nil {
 		return err
 	}
-	if i := strings.IndexFunc(s, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`/\?#%:;*,`, r) }); i >= 0 {
+	if i := strings.IndexFunc(s, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`/\?#%:;*,{}`, r) }); i >= 0 {
 		return fmt.Errorf("%q is not a key: it holds %q, and keys hold letters, digits, \".\", \"_\" and \"-\"", s, []rune(s[i:])[0])
 	}
 	return nil

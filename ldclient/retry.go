@@ -2,8 +2,11 @@ package ldclient
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -43,7 +46,8 @@ func (t *trip) Close() error {
 }
 
 // newRetrier retries 429 always, since such a request was not carried out, and
-// lost connections, 502, 503 and 504 for reads only: a write may have happened.
+// lost connections, 502, 503 and 504 for reads only: a write may have happened,
+// unless no connection came about.
 func newRetrier(transport http.RoundTripper) *retryablehttp.Client {
 	return &retryablehttp.Client{
 		HTTPClient: &http.Client{
@@ -57,7 +61,7 @@ func newRetrier(transport http.RoundTripper) *retryablehttp.Client {
 			}
 			t := ctx.Value(tripKey{}).(*trip)
 			if err != nil {
-				return !t.writes, nil //nolint:nilerr // a lost connection is what is retried
+				return !t.unsure, nil //nolint:nilerr // a lost connection is what is retried
 			}
 			switch resp.StatusCode {
 			case http.StatusTooManyRequests:
@@ -103,6 +107,7 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.sent, t.unsure = time.Now(), t.writes
 	resp, err := l.transport.RoundTrip(r)
 	if err != nil {
+		t.unsure = t.writes && !unsent(err)
 		return nil, err
 	}
 	t.account.limiter.observe(t, resp, t.sent)
@@ -114,6 +119,15 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// unsent reports whether an error means that no connection was made to send a request on.
+func unsent(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "dial" || op.Op == "proxyconnect") {
+		return true
+	}
+	_, bad := errors.AsType[*tls.CertificateVerificationError](err)
+	return bad
+}
+
 // waitFor returns how long a reply asks the caller to wait, 0 if it does not
 // say. Reset headers are instants, and may lie in the past.
 func waitFor(resp *http.Response, now time.Time) time.Duration {
@@ -121,10 +135,12 @@ func waitFor(resp *http.Response, now time.Time) time.Duration {
 		return 0
 	}
 	var wait time.Duration
-	if s, err := strconv.ParseFloat(resp.Header.Get("Retry-After"), 64); err == nil && s > 0 && s < 1e6 {
-		wait = time.Duration(s * float64(time.Second))
+	server, after := serverTime(resp, now), resp.Header.Get("Retry-After")
+	if s, err := strconv.ParseFloat(after, 64); err == nil && s > 0 {
+		wait = time.Duration(min(s, 1e9) * float64(time.Second))
+	} else if at, err := http.ParseTime(after); err == nil {
+		wait = max(at.Sub(server), 0)
 	}
-	server := serverTime(resp, now)
 	for _, name := range []string{"X-Ratelimit-Reset", "X-Ratelimit-Auth-Token-Reset"} {
 		if reset := instant(resp, name); !reset.IsZero() {
 			wait = max(wait, reset.Sub(server))

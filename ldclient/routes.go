@@ -1,9 +1,12 @@
 package ldclient
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // words are the parts of paths that name a route. All other parts are keys and ids.
-var words = func() map[string]bool {
+var words = sync.OnceValue(func() map[string]bool {
 	all := map[string]bool{}
 	for w := range strings.FieldsSeq(`approval-requests approval-requests-flag-copy apply auditlog automated-releases caller-identity
 		code-refs context-attributes context-kinds contexts copy dependent-flags environments evaluate expiring-targets extinctions
@@ -12,7 +15,7 @@ var words = func() map[string]bool {
 		all[w] = true
 	}
 	return all
-}()
+})
 
 // routeOf appends the route of a request to b: LaunchDarkly limits each by
 // itself. A key that reads like a word makes a route of its own, which does no harm.
@@ -22,7 +25,7 @@ func routeOf(b []byte, method, path string) []byte {
 		var part string
 		part, rest, more = strings.Cut(rest, "/")
 		b = append(b, '/')
-		if words[part] {
+		if words()[part] {
 			b = append(b, part...)
 		}
 	}

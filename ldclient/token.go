@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"strings"
+	"unicode"
+
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 // Token is a LaunchDarkly access token. Every way of printing it shows its last four characters only.
@@ -41,14 +43,43 @@ func (t Token) MarshalJSON() ([]byte, error) { return json.Marshal(t.String()) }
 func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // secret matches SDK keys, mobile keys, access tokens and Relay Proxy keys: a prefix and a UUID, or a long run of hex digits.
-var secret = regexp.MustCompile(`(?i)(sdk|mob|api|rel)-(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{20,})`)
+var secret = pattern.Of(`(?i)(sdk|mob|api|rel)-(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{20,})`)
 
 // Mask replaces whatever in s has the shape of a LaunchDarkly secret.
 func Mask(s string) string {
-	if !strings.Contains(s, "-") {
+	if !mayHoldSecret(s) {
 		return s
 	}
-	return secret.ReplaceAllString(s, "$1-****")
+	return secret().ReplaceAllString(s, "$1-****")
+}
+
+// mayHoldSecret spares long replies the expression, which is slow.
+func mayHoldSecret(s string) bool {
+	for at := 0; ; at++ {
+		i := strings.IndexByte(s[at:], '-')
+		if i < 0 {
+			return false
+		}
+		if at += i; len(s)-at > 8 && isHex(s[at+1:at+9]) && at >= 3 {
+			switch word := s[at-3 : at]; strings.ToLower(word) {
+			case "sdk", "mob", "api", "rel":
+				return true
+			default:
+				if strings.IndexFunc(word, func(r rune) bool { return r > unicode.MaxASCII }) >= 0 { // the expression takes the Kelvin sign for a k
+					return true
+				}
+			}
+		}
+	}
+}
+
+func isHex(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 // Fingerprint tells whether the token is the same as before, without telling

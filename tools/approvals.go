@@ -58,11 +58,11 @@ func approvalRowOf(r ldclient.ApprovalRequest) approvalRow {
 
 type approvalListInput struct {
 	Project      string `json:"projectKey" alias:"project"`
-	Environment  string `json:"environmentKey,omitempty" alias:"env,environment" default:"-" doc:"Only in this environment; goes with flagKey and segmentKey"`
-	Flag         string `json:"flagKey,omitempty" alias:"flag,featureFlagKey" doc:"Only of this flag"`
-	Segment      string `json:"segmentKey,omitempty" alias:"segment" doc:"Only of this segment"`
-	Status       string `json:"status,omitempty" jsonschema:"enum=pending,enum=scheduled,enum=completed,enum=failed" doc:"Only requests of this status"`
-	ReviewStatus string `json:"reviewStatus,omitempty" jsonschema:"enum=pending,enum=approved,enum=declined" doc:"Only requests with this verdict"`
+	Environment  string `json:"environmentKey,omitempty" alias:"env,environment" default:"-" doc:"Goes with flagKey and segmentKey"`
+	Flag         string `json:"flagKey,omitempty" alias:"flag,featureFlagKey"`
+	Segment      string `json:"segmentKey,omitempty" alias:"segment"`
+	Status       string `json:"status,omitempty" jsonschema:"enum=pending,enum=scheduled,enum=completed,enum=failed"`
+	ReviewStatus string `json:"reviewStatus,omitempty" jsonschema:"enum=pending,enum=approved,enum=declined"`
 	paged
 }
 
@@ -79,7 +79,7 @@ func (in approvalListInput) target() ldclient.Target {
 
 var listApprovalRequests = read(Spec{
 	Name: "list-approval-requests", Title: "List approval requests",
-	Doc: "List the approval requests of a flag or segment in an environment, or of a whole project, newest first: status, reviewStatus, reviews.",
+	Doc: "List the approval requests of a flag, a segment or a whole project, newest first.",
 }, func(ctx context.Context, ld *ldclient.Client, in approvalListInput) (page[approvalRow], error) {
 	at := in.target()
 	switch {
@@ -146,7 +146,7 @@ func approvalsOf(ctx context.Context, ld *ldclient.Client, in approvalListInput)
 
 type atApproval struct {
 	Project string `json:"projectKey" alias:"project"`
-	ID      string `json:"id" alias:"approvalRequestId,requestId,_id" doc:"_id of the approval request"`
+	ID      string `json:"id" alias:"approvalRequestId,requestId,_id"`
 }
 
 func (a atApproval) target() ldclient.Target { return ldclient.Target{Project: a.Project} }
@@ -174,7 +174,7 @@ func (d approvalDetail) lighten() (any, bool) {
 var getApprovalRequest = read(Spec{
 	Name: "get-approval-request", Title: "Get an approval request",
 	On:  "acct", // what is not part of the project itself may be shown without it
-	Doc: "Read one approval request: what it would change in words, its instructions, reviews, approvals needed and conflicts.",
+	Doc: "Read one approval request: what it would change, its reviews, approvals needed and conflicts.",
 }, func(ctx context.Context, ld *ldclient.Client, in atApproval) (approvalDetail, error) {
 	r, at, err := approvalIn(ctx, ld, in)
 	if err != nil {
@@ -259,14 +259,14 @@ func approvalStateOf(r *ldclient.ApprovalRequest, would []string) approvalState 
 type approvalInput struct {
 	Project       string           `json:"projectKey" alias:"project"`
 	Environment   string           `json:"environmentKey" alias:"env,environment"`
-	Flag          string           `json:"flagKey,omitempty" alias:"flag,featureFlagKey,key" doc:"Flag to change"`
-	Segment       string           `json:"segmentKey,omitempty" alias:"segment" doc:"Or the segment to change"`
-	Instructions  []rawInstruction `json:"instructions,omitempty" doc:"Semantic patch instructions, as the blocked call returned them"`
-	Source        string           `json:"sourceEnvironmentKey,omitempty" alias:"sourceEnv,sourceEnvironment" doc:"Instead of instructions: copy the flag's settings from this environment"`
-	Description   string           `json:"description" doc:"For the reviewers: what is to change, and why"`
-	NotifyMembers []string         `json:"notifyMemberIds,omitempty" jsonschema:"maxItems=10" doc:"_ids of members to ask for a review"`
-	NotifyTeams   []string         `json:"notifyTeamKeys,omitempty" jsonschema:"maxItems=10" doc:"Teams to ask for a review"`
-	ExecutionDate string           `json:"executionDate,omitempty" doc:"When to carry it out once applied: RFC 3339, ms, or like in 2h"`
+	Flag          string           `json:"flagKey,omitempty" alias:"flag,featureFlagKey,key"`
+	Segment       string           `json:"segmentKey,omitempty" alias:"segment" doc:"Instead of flagKey"`
+	Instructions  []rawInstruction `json:"instructions,omitempty" doc:"Of the blocked call's reply"`
+	Source        string           `json:"sourceEnvironmentKey,omitempty" alias:"sourceEnv,sourceEnvironment" doc:"Instead of instructions: copy the flag's settings from here"`
+	Description   string           `json:"description" doc:"For reviewers"`
+	NotifyMembers []string         `json:"notifyMemberIds,omitempty" jsonschema:"maxItems=10"`
+	NotifyTeams   []string         `json:"notifyTeamKeys,omitempty" jsonschema:"maxItems=10"`
+	ExecutionDate string           `json:"executionDate,omitempty" doc:"Applied then"`
 	because
 }
 
@@ -302,7 +302,7 @@ func (in approvalInput) check() error {
 var createApprovalRequest = create(Spec{
 	Name: "create-approval-request", Title: "Request an approval", Action: "createApprovalRequest",
 	On: "flag, segment",
-	Doc: "File a change of a flag or segment for review by people, with the instructions that a blocked call returned. " +
+	Doc: "File a change of a flag or segment for review by people. " +
 		"Nothing changes until it is approved and applied.",
 	Unconfirmed: "it changes nothing by itself: people review it first",
 }, func(ctx context.Context, ld *ldclient.Client, in approvalInput) (*plan[approvalState], error) {
@@ -358,7 +358,7 @@ var createApprovalRequest = create(Spec{
 var applyApprovalRequest = update(Spec{
 	Name: "apply-approval-request", Title: "Apply an approved request", Action: "applyApprovalRequest",
 	On:  "flag, segment, aiconfig",
-	Doc: "Carry out the change of an approval request that people have approved. One that is pending or declined is refused.",
+	Doc: "Carry out the change of an approval request that people have approved.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atApproval
 	laterKnown
@@ -427,7 +427,7 @@ var reviewApprovalRequest = update(Spec{
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atApproval
 	laterKnown
-	Kind string `json:"kind" alias:"verdict,review" jsonschema:"enum=approve,enum=decline,enum=comment" doc:"What to say to it; comment goes with it"`
+	Kind string `json:"kind" alias:"verdict,review" jsonschema:"enum=approve,enum=decline,enum=comment"`
 	because
 }) (*plan[approvalState], error) {
 	r, at, err := approvalIn(ctx, ld, in.atApproval)

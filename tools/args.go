@@ -5,17 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
-	"math/big"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/invopop/jsonschema"
-	validator "github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/santhosh-tekuri/jsonschema/v6/kind"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
@@ -30,21 +27,11 @@ func badf(format string, args ...any) error { return badArguments(fmt.Sprintf(fo
 // bind turns a call's arguments into in: other spellings are renamed, defaults
 // filled in, quoting that models add undone, the whole checked against the schema.
 func (c *call) bind(in any) error {
-	args, err := arguments(c)
+	args, err := c.settled()
 	if err != nil {
 		return err
 	}
-	for range 2 { // what was quoted may hold other spellings, and those may hold quoted values
-		if err := rename(c.tool.fields, args); err != nil {
-			return err
-		}
-		args, _ = unquote(c.tool.accepted(), args).(map[string]any)
-	}
-	if err := c.readAddresses(args); err != nil {
-		return err
-	}
-	c.srv.fill(c.tool, args)
-	if err := c.tool.validate(args); err != nil {
+	if err := wrong(c.tool.accepted(), args); err != nil {
 		return err
 	}
 	if err := checkKeys(args); err != nil {
@@ -57,11 +44,30 @@ func (c *call) bind(in any) error {
 	}
 	var mistyped *json.UnmarshalTypeError
 	if err := json.Unmarshal(b, in); errors.As(err, &mistyped) {
-		return badf("%s: %s is out of range", mistyped.Field, mistyped.Value)
+		return badf("%s: %s is out of range", mistyped.Field, short(mistyped.Value, maxNamed))
 	} else if err != nil {
 		return err
 	}
 	return nil
+}
+
+// settled is a call's arguments under their own names and in their own types, as far as that can be told.
+func (c *call) settled() (map[string]any, error) {
+	args, err := arguments(c)
+	if err != nil {
+		return nil, err
+	}
+	for range 2 { // what was quoted may hold other spellings, and those may hold quoted values
+		if err := rename(c.tool.fields(), args); err != nil {
+			return nil, err
+		}
+		args, _ = unquote(c.tool.accepted(), args).(map[string]any)
+	}
+	if err := c.readAddresses(args); err != nil {
+		return nil, err
+	}
+	c.srv.fill(c.tool, args)
+	return args, nil
 }
 
 // checkKeys refuses what cannot be the key or id of a resource before anything
@@ -92,10 +98,8 @@ func arguments(c *call) (map[string]any, error) {
 		}
 		raw = b
 	}
-	args := map[string]any{}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	if err := d.Decode(&args); err != nil {
+	var args map[string]any
+	if !decode(raw, &args) {
 		return nil, badf(`the arguments must be a JSON object, such as {"projectKey": "…"}`)
 	}
 	if args == nil {
@@ -111,22 +115,33 @@ func arguments(c *call) (map[string]any, error) {
 	return args, nil
 }
 
+// decode reads one JSON value and nothing else, numbers as they were written.
+func decode(raw []byte, into any) bool {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if d.Decode(into) != nil {
+		return false
+	}
+	_, err := d.Token()
+	return err == io.EOF
+}
+
 // rename moves arguments from their other spellings to their names, those of nested objects too.
 func rename(fields []field, args map[string]any) error {
 	for _, given := range slices.Sorted(maps.Keys(args)) {
 		i := slices.IndexFunc(fields, func(f field) bool { return f.name == given })
 		if i < 0 {
 			i = slices.IndexFunc(fields, func(f field) bool {
-				return fold(f.name) == fold(given) || slices.ContainsFunc(f.aliases, func(a string) bool { return fold(a) == fold(given) })
+				return sameName(f.name, given) || slices.ContainsFunc(f.aliases, func(a string) bool { return sameName(a, given) })
 			})
 		}
 		if i < 0 {
-			continue // validate lists it as unknown
+			continue // the check lists it as unknown
 		}
 		name := fields[i].name
 		if name != given {
 			if was, ok := args[name]; ok && !reflect.DeepEqual(was, args[given]) {
-				return badf("%s and %s mean the same and differ; give one of them", name, given)
+				return badf("%s and %s mean the same and differ; give one of them", name, short(given, maxNamed))
 			}
 			args[name] = args[given]
 			delete(args, given)
@@ -150,9 +165,30 @@ var folder = strings.NewReplacer("_", "", "-", "")
 
 func fold(name string) string { return strings.ToLower(folder.Replace(name)) }
 
+// sameName reports whether fold makes the same of two names, one of them in
+// ASCII, without making it: callers may send many and long ones.
+func sameName(a, b string) bool {
+	i, j := 0, 0
+	for {
+		for i < len(a) && (a[i] == '_' || a[i] == '-') {
+			i++
+		}
+		for j < len(b) && (b[j] == '_' || b[j] == '-') {
+			j++
+		}
+		switch {
+		case i == len(a) || j == len(b):
+			return i == len(a) && j == len(b)
+		case !strings.EqualFold(a[i:i+1], b[j:j+1]):
+			return false
+		}
+		i, j = i+1, j+1
+	}
+}
+
 // fill puts in what the caller left out: the configured project and environment, then the tool's own defaults.
 func (s *Server) fill(t *served, args map[string]any) {
-	for _, f := range t.fields {
+	for _, f := range t.fields() {
 		if v, ok := args[f.name]; ok && v != "" {
 			continue
 		}
@@ -165,9 +201,7 @@ func (s *Server) fill(t *served, args map[string]any) {
 			args[f.name] = v
 		case f.fallback != "":
 			var plain any
-			d := json.NewDecoder(strings.NewReader(f.fallback))
-			d.UseNumber()
-			if d.Decode(&plain) != nil {
+			if !decode([]byte(f.fallback), &plain) {
 				plain = f.fallback
 			}
 			args[f.name] = plain
@@ -202,8 +236,8 @@ func unquote(s *jsonschema.Schema, v any) any {
 		}
 	case "integer":
 		if n, ok := v.(json.Number); ok {
-			if r, ok := new(big.Rat).SetString(n.String()); ok && r.IsInt() && r.Num().IsInt64() {
-				return json.Number(r.Num().String())
+			if whole, ok := decimalOf(n).int64(); ok {
+				return json.Number(strconv.FormatInt(whole, 10))
 			}
 		}
 	case "array":
@@ -240,9 +274,7 @@ func unquote(s *jsonschema.Schema, v any) any {
 // unquoted decodes text where it holds JSON of the type that s wants, and leaves it as it is elsewhere.
 func unquoted(s *jsonschema.Schema, text string) any {
 	var plain any
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	if d.Decode(&plain) != nil || d.More() {
+	if s.Type == "" || s.Type == "string" || !decode([]byte(text), &plain) {
 		return text
 	}
 	fits := false
@@ -260,146 +292,4 @@ func unquoted(s *jsonschema.Schema, text string) any {
 		return plain
 	}
 	return text
-}
-
-// strict is reflector with what is really accepted of a scalar and of any value.
-func strict(t reflect.Type) *jsonschema.Schema {
-	r := reflector
-	r.Mapper = func(t reflect.Type) *jsonschema.Schema {
-		if t == reflect.TypeFor[scalar]() {
-			return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}}}
-		}
-		if t == reflect.TypeFor[anyValue]() {
-			return &jsonschema.Schema{}
-		}
-		return nil
-	}
-	s := r.ReflectFromType(t)
-	s.Version = ""
-	return s
-}
-
-// compile prepares a tool's argument check, at its first call.
-func (t *served) compile() *validator.Schema {
-	s := *t.accepted()
-	s.Required = without(s.Required, t.standIns)
-	doc, err := validator.UnmarshalJSON(bytes.NewReader(mustJSON(&s)))
-	if err != nil {
-		panic(err)
-	}
-	c := validator.NewCompiler()
-	if err := c.AddResource("mem:arguments", doc); err != nil {
-		panic(err)
-	}
-	return c.MustCompile("mem:arguments")
-}
-
-func (t *served) validate(args map[string]any) error {
-	var bad *validator.ValidationError
-	check := checks.get(t.variant(), t.compile)
-	if !errors.As(check.Validate(args), &bad) {
-		return nil
-	}
-	var says []string
-	complaints(bad, t.accepted(), &says)
-	slices.Sort(says)
-	return badArguments(strings.Join(slices.Compact(says), "; "))
-}
-
-// complaints collects what is wrong in one sentence each, innermost first.
-func complaints(e *validator.ValidationError, s *jsonschema.Schema, says *[]string) {
-	at := ""
-	for _, step := range e.InstanceLocation {
-		if strings.Trim(step, "0123456789") == "" {
-			at += "[" + step + "]"
-		} else {
-			at = strings.TrimPrefix(at+"."+step, ".")
-		}
-	}
-	say := func(format string, args ...any) {
-		text := fmt.Sprintf(format, args...)
-		if at != "" {
-			text = at + ": " + text
-		}
-		*says = append(*says, text)
-	}
-	switch k := e.ErrorKind.(type) {
-	case *kind.Schema, *kind.Group, *kind.Reference:
-		for _, cause := range e.Causes {
-			complaints(cause, s, says)
-		}
-	case *kind.AdditionalProperties:
-		known := ""
-		if in := within(s, e.InstanceLocation); in != nil && in.Properties != nil {
-			var names []string
-			for p := range in.Properties.KeysFromOldest() {
-				names = append(names, p)
-			}
-			known = strings.Join(names, ", ")
-		}
-		if known == "" {
-			say("no argument %s; it takes none", strings.Join(k.Properties, ", "))
-			return
-		}
-		say("no argument %s; there are %s", strings.Join(k.Properties, ", "), known)
-	case *kind.Required:
-		say("missing %s", strings.Join(k.Missing, ", "))
-	case *kind.Type:
-		if len(k.Want) == 1 && k.Want[0] == "integer" && k.Got == "number" {
-			say("must be a whole number")
-			return
-		}
-		say("must be %s, got %s", article(strings.Join(k.Want, " or ")), article(k.Got))
-	case *kind.AnyOf, *kind.OneOf:
-		say("must be a string, a number or true or false")
-	case *kind.Enum:
-		var want []string
-		for _, w := range k.Want {
-			want = append(want, fmt.Sprint(w))
-		}
-		say("must be one of %s", strings.Join(want, ", "))
-	case *kind.Minimum:
-		say("must be at least %s, got %s", decimal(k.Want), decimal(k.Got))
-	case *kind.Maximum:
-		say("must be at most %s, got %s", decimal(k.Want), decimal(k.Got))
-	case *kind.MinItems:
-		say("must hold at least %d, got %d", k.Want, k.Got)
-	case *kind.MaxItems:
-		say("must hold at most %d, got %d", k.Want, k.Got)
-	default:
-		say("%s", e.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
-	}
-}
-
-func decimal(r *big.Rat) string {
-	f, _ := r.Float64()
-	return number(f)
-}
-
-// within follows a location down a schema.
-func within(s *jsonschema.Schema, location []string) *jsonschema.Schema {
-	for _, step := range location {
-		if s == nil {
-			return nil
-		}
-		if s.Items != nil {
-			s = s.Items
-		} else if s.Properties != nil {
-			s, _ = s.Properties.Get(step)
-		}
-	}
-	return s
-}
-
-// article names a JSON type as people do.
-func article(jsonType string) string {
-	switch jsonType {
-	case "boolean":
-		return "true or false"
-	case "integer":
-		return "a whole number"
-	case "array", "object":
-		return "an " + jsonType
-	}
-	return "a " + jsonType
 }

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -95,6 +96,11 @@ func (c *auditCursor) pass(at ldclient.Millis, id string) {
 	c.at, c.shown = at, append(slices.Clone(c.shown), id)
 }
 
+// passed tells whether an entry lies before the position.
+func (c auditCursor) passed(e ldclient.AuditEntry) bool {
+	return c.at > 0 && e.Date > c.at || e.Date == c.at && slices.Contains(c.shown, e.ID)
+}
+
 func (c auditCursor) String() string {
 	if c.at == 0 {
 		return ""
@@ -119,19 +125,19 @@ const maxAuditPages = 15
 
 var queryAuditLog = read(Spec{
 	Name: "query-audit-log", Title: "Query the audit log", Aliases: []string{"get-audit-log-entries"},
-	Doc: "Search the audit log, newest first: who changed what, when and why. Narrow it by project, environment, flag or segment, action, person and time.",
+	Doc: "Search the audit log, newest first: who changed what, when and why.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	Project     string   `json:"projectKey,omitempty" alias:"project"`
-	Environment string   `json:"environmentKey,omitempty" alias:"env,environment" default:"-" doc:"Environment key; all of the project if not given"`
+	Environment string   `json:"environmentKey,omitempty" alias:"env,environment" default:"-" doc:"All if not given"`
 	Flag        string   `json:"flagKey,omitempty" alias:"flag"`
 	Segment     string   `json:"segmentKey,omitempty" alias:"segment"`
-	Actions     []string `json:"actions,omitempty" alias:"action" doc:"Role actions, such as updateOn or updateRules"`
+	Actions     []string `json:"actions,omitempty" alias:"action" doc:"Such as updateOn"`
 	Member      string   `json:"member,omitempty" doc:"Part of the name or email of who did it"`
-	Query       string   `json:"query,omitempty" alias:"q,text" doc:"Part of the name of what was changed"`
-	After       string   `json:"after,omitempty" alias:"since,from,startDate" doc:"Only later ones: a time (RFC 3339 or ms) or an age such as 90m, 24h, 7d"`
-	Before      string   `json:"before,omitempty" alias:"until,to,endDate" doc:"Only earlier ones: a time or an age"`
-	Limit       int      `json:"limit,omitempty" jsonschema:"minimum=1,maximum=100" default:"20" doc:"Entries to return, 1 to 100, 20 if not given"`
-	Cursor      string   `json:"cursor,omitempty" doc:"nextCursor of the last reply"`
+	Query       string   `json:"query,omitempty" alias:"q,text" doc:"Part of the name of what changed"`
+	After       string   `json:"after,omitempty" alias:"since,from,startDate" told:"true" doc:"Only later ones: a time (RFC 3339 or ms) or an age such as 90m, 24h, 7d"`
+	Before      string   `json:"before,omitempty" alias:"until,to,endDate" told:"true" doc:"Only earlier ones: a time or an age"`
+	Limit       int      `json:"limit,omitempty" jsonschema:"minimum=1,maximum=100" default:"20" told:"true" doc:"1 to 100, 20 if not given"`
+	Cursor      string   `json:"cursor,omitempty" told:"true" doc:"nextCursor of the last reply"`
 }) (auditPage, error) {
 	var q ldclient.AuditQuery
 	resources, err := auditResources(ld.Scope(), in.Project, in.Environment, in.Flag, in.Segment)
@@ -184,9 +190,11 @@ func (w auditWalk) collect(ctx context.Context) (auditPage, error) {
 		if err != nil {
 			return out, err
 		}
-		fresh := 0
+		slices.SortStableFunc(got.Items, func(a, b ldclient.AuditEntry) int { return cmp.Compare(b.Date, a.Date) })
+		fresh, here := 0, false
 		for _, e := range got.Items {
-			if e.Date == w.at.at && slices.Contains(w.at.shown, e.ID) {
+			here = here || e.Date == w.at.at
+			if w.at.passed(e) {
 				continue
 			}
 			if len(out.Items) == w.limit {
@@ -208,6 +216,8 @@ func (w auditWalk) collect(ctx context.Context) (auditPage, error) {
 			return out, nil
 		case len(out.Items) == w.limit:
 			out.Next = w.at.String()
+			return out, nil
+		case fresh == 0 && !here: // what is asked for makes no difference
 			return out, nil
 		case fresh == 0: // a full page of one ms, all shown: the API offers no way to the rest of it
 			out.Note = "20 entries or more share one millisecond; LaunchDarkly does not show what is beyond 20."
@@ -354,10 +364,10 @@ func (d auditDetail) shorten(items int) (any, int) {
 
 var getAuditLogEntry = read(Spec{
 	Name: "get-audit-log-entry", Title: "Get an audit log entry",
-	Doc: "Read one entry of the audit log with what it changed, before and after. Take the id from query-audit-log.",
+	Doc: "Read one entry of the audit log with what it changed, before and after.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
-	ID     string `json:"id" alias:"_id,entryId,auditLogEntryId" doc:"_id of the entry"`
-	Offset int    `json:"changesOffset,omitempty" jsonschema:"minimum=0,maximum=100000" doc:"Changes to skip; a reply shows fifty"`
+	ID     string `json:"id" alias:"_id,entryId,auditLogEntryId"`
+	Offset int    `json:"changesOffset,omitempty" jsonschema:"minimum=0,maximum=100000" told:"true" doc:"Changes to skip; a reply shows fifty"`
 }) (auditDetail, error) {
 	e, err := ld.AuditLog.Get(ctx, in.ID)
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 )
 
 type clauseInput struct {
-	ContextKind string   `json:"contextKind,omitempty" doc:"user if not given"`
-	Attribute   string   `json:"attribute,omitempty" doc:"Such as key, email or /address/city; not for segmentMatch"`
-	Op          string   `json:"op,omitempty" jsonschema:"enum=in,enum=endsWith,enum=startsWith,enum=matches,enum=contains,enum=lessThan,enum=lessThanOrEqual,enum=greaterThan,enum=greaterThanOrEqual,enum=before,enum=after,enum=segmentMatch,enum=semVerEqual,enum=semVerLessThan,enum=semVerGreaterThan" doc:"in if not given"`
-	Negate      bool     `json:"negate,omitempty" doc:"true: must not match"`
-	Values      []scalar `json:"values" jsonschema:"minItems=1" doc:"One is enough; segment keys for segmentMatch; numbers may be plain"`
+	ContextKind string   `json:"contextKind,omitempty" told:"true" doc:"user if not given"`
+	Attribute   string   `json:"attribute,omitempty" doc:"Such as email or /address/city; not for segmentMatch"`
+	Op          string   `json:"op,omitempty" jsonschema:"enum=in,enum=endsWith,enum=startsWith,enum=matches,enum=contains,enum=lessThan,enum=lessThanOrEqual,enum=greaterThan,enum=greaterThanOrEqual,enum=before,enum=after,enum=segmentMatch,enum=semVerEqual,enum=semVerLessThan,enum=semVerGreaterThan"`
+	Negate      bool     `json:"negate,omitempty"`
+	Values      []scalar `json:"values" jsonschema:"minItems=1" doc:"Any; segment keys for segmentMatch"`
 }
 
 // clauseBuilder turns clauses as callers write them into LaunchDarkly's.
@@ -69,6 +69,17 @@ func valuesFor(op string, in []scalar) []any {
 	return out
 }
 
+// leavesValues refuses to take all values from a clause, which LaunchDarkly would not do.
+func leavesValues(c ldclient.Clause, taken []any) error {
+	goes := func(have any) bool {
+		return slices.ContainsFunc(taken, func(v any) bool { return sameValue(mustJSON(v), mustJSON(have)) })
+	}
+	if slices.ContainsFunc(c.Values, func(have any) bool { return !goes(have) }) {
+		return nil
+	}
+	return fmt.Errorf("this would leave the clause without a value; use removeClauses or removeRule")
+}
+
 func clausesWith(clauses []ldclient.Clause, ids []string) []ldclient.Clause {
 	var out []ldclient.Clause
 	for _, c := range clauses {
@@ -77,6 +88,10 @@ func clausesWith(clauses []ldclient.Clause, ids []string) []ldclient.Clause {
 		}
 	}
 	return out
+}
+
+func clauseIDs(clauses []ldclient.Clause) []string {
+	return keysOf(clauses, func(c ldclient.Clause) string { return c.ID })
 }
 
 // ruleName is what people call the rule at index n.

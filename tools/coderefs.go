@@ -55,11 +55,11 @@ func (p codePage) lighten() (any, bool) {
 var getCodeReferences = read(Spec{
 	Name: "get-code-references", Title: "Get code references",
 	On:  "acct", // what is not part of the project itself may be shown without it
-	Doc: "Show where code uses one flag: repositories, files and lines of each default branch, as scanners reported them. A key that code puts together is not found.",
+	Doc: "Show where code uses a flag: repositories, files and lines of default branches. A key that code puts together is not found.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlag
-	Repository  string `json:"repository,omitempty" alias:"repo,repoName" doc:"Only this repository"`
-	FilesOffset int    `json:"filesOffset,omitempty" jsonschema:"minimum=0,maximum=1000000" doc:"Files to skip in each repository; a reply shows ten"`
+	Repository  string `json:"repository,omitempty" alias:"repo,repoName"`
+	FilesOffset int    `json:"filesOffset,omitempty" jsonschema:"minimum=0,maximum=1000000" told:"true" doc:"Files to skip in each repository; a reply shows ten"`
 	paged
 }) (codePage, error) {
 	repositories, err := ld.CodeRefs.References(ctx, in.Project, in.Flag)
@@ -133,7 +133,7 @@ var listCodeRepositories = read(Spec{
 	Name: "list-code-repositories", Title: "List code repositories",
 	Doc: "List the repositories that report to LaunchDarkly where their code uses flags.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
-	Query string `json:"query,omitempty" alias:"search" doc:"Part of a name"`
+	Query string `json:"query,omitempty" alias:"search" told:"true" doc:"Part of a name"`
 	paged
 }) (page[repositoryRow], error) {
 	all, err := ld.CodeRefs.Repositories(ctx)
@@ -158,13 +158,13 @@ type extinctionRow struct {
 var getFlagExtinctions = read(Spec{
 	Name: "get-flag-extinctions", Title: "Get flag extinctions",
 	On:  "acct", // what is not part of the project itself may be shown without it
-	Doc: "List the commits that removed the last code reference to a flag, newest first: such a flag is out of the code and can be archived.",
+	Doc: "List the commits that removed the last code reference to a flag, newest first.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	oneOrAllFlags
-	Repository string `json:"repository,omitempty" alias:"repo,repoName" doc:"Only this repository"`
+	Repository string `json:"repository,omitempty" alias:"repo,repoName"`
 	Branch     string `json:"branch,omitempty" alias:"branchName" doc:"Default branches if not given"`
-	After      string `json:"after,omitempty" alias:"since,from" doc:"Only later ones: a time (RFC 3339 or ms) or an age such as 7d"`
-	Before     string `json:"before,omitempty" alias:"until,to" doc:"Only earlier ones: a time or an age"`
+	After      string `json:"after,omitempty" alias:"since,from" told:"true" doc:"Only later ones: a time (RFC 3339 or ms) or an age such as 7d"`
+	Before     string `json:"before,omitempty" alias:"until,to" told:"true" doc:"Only earlier ones: a time or an age"`
 	paged
 }) (page[extinctionRow], error) {
 	q := ldclient.ExtinctionQuery{Project: in.Project, Flag: in.Flag, Repository: in.Repository, Branch: in.Branch}

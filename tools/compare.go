@@ -45,11 +45,11 @@ func (c comparison) shorten(items int) (any, int) {
 
 var compareFlagEnvironments = read(Spec{
 	Name: "compare-flag-environments", Title: "Compare flags between environments",
-	Doc: "Show how one flag, or every flag of a project, differs between two environments: targeting on or off, default rule, off variation, rules, targets, prerequisites. Flags that are the same are left out.",
+	Doc: "Show how one flag, or every flag of a project, differs between two environments.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	oneOrAllFlags
-	From string `json:"fromEnv" alias:"source,from,fromEnvironmentKey,sourceEnvironmentKey" doc:"Environment to compare from"`
-	To   string `json:"toEnv" alias:"target,to,toEnvironmentKey,targetEnvironmentKey" doc:"Environment key to compare with"`
+	From string `json:"fromEnv" alias:"source,from,fromEnvironmentKey,sourceEnvironmentKey"`
+	To   string `json:"toEnv" alias:"target,to,toEnvironmentKey,targetEnvironmentKey"`
 	paged
 }) (comparison, error) {
 	out := comparison{From: in.From, To: in.To, page: page[flagDifference]{Items: []flagDifference{}}}

@@ -96,7 +96,7 @@ func parseContextCursor(s string) (contextCursor, error) {
 }
 
 type attributeFilter struct {
-	Attribute string `json:"attribute" doc:"Name, such as email or /address/city"`
+	Attribute string `json:"attribute" doc:"email or /address/city"`
 	Op        string `json:"op,omitempty" jsonschema:"enum=equals,enum=notEquals,enum=startsWith,enum=exists" doc:"equals if not given"`
 	Value     scalar `json:"value,omitempty" doc:"For exists true, if not given, or false"`
 }
@@ -123,16 +123,16 @@ func (f attributeFilter) condition(i int) (ldclient.AttributeCondition, error) {
 
 var searchContexts = read(Spec{
 	Name: "search-contexts", Title: "Search contexts",
-	Doc: "Search the contexts seen lately in one environment, the latest first. Redacted attributes are never shown.",
+	Doc: "Search the contexts seen lately in one environment, the latest first.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inEnvironment
-	Kind       string            `json:"kind,omitempty" alias:"contextKind" doc:"Only this context kind"`
-	Key        string            `json:"key,omitempty" alias:"contextKey" doc:"Only this very key"`
-	Query      string            `json:"query,omitempty" alias:"q,search" doc:"Part of a key or of any attribute's value"`
-	Attributes []attributeFilter `json:"attributes,omitempty" alias:"where,filters" doc:"Conditions that must all hold"`
+	Kind       string            `json:"kind,omitempty" alias:"contextKind"`
+	Key        string            `json:"key,omitempty" alias:"contextKey"`
+	Query      string            `json:"query,omitempty" alias:"q,search" doc:"Part of a key or any attribute's value"`
+	Attributes []attributeFilter `json:"attributes,omitempty" alias:"where,filters" doc:"All must hold"`
 	Sort       string            `json:"sort,omitempty" jsonschema:"enum=lastSeen,enum=-lastSeen" doc:"lastSeen begins with those unseen for longest"`
-	Limit      int               `json:"limit,omitempty" jsonschema:"minimum=1,maximum=50" default:"20" doc:"Contexts to return, 1 to 50, 20 if not given"`
-	Cursor     string            `json:"cursor,omitempty" alias:"continuationToken" doc:"nextCursor of the last reply"`
+	Limit      int               `json:"limit,omitempty" jsonschema:"minimum=1,maximum=50" default:"20" doc:"1 to 50"`
+	Cursor     string            `json:"cursor,omitempty" alias:"continuationToken" told:"true" doc:"nextCursor of the last reply"`
 }) (contextPage, error) {
 	at, err := parseContextCursor(in.Cursor)
 	if err != nil {
@@ -189,12 +189,12 @@ func (d contextDetail) lighten() (any, bool) {
 
 var getContext = read(Spec{
 	Name: "get-context", Title: "Get a context",
-	Doc: "Read one context seen lately: its attributes as each application reported them. Redacted attributes are never shown.",
+	Doc: "Read one context seen lately: its attributes as each application reported them.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inEnvironment
-	Kind   string `json:"kind,omitempty" alias:"contextKind" default:"user" doc:"Context kind, user if not given"`
-	Key    string `json:"key" alias:"contextKey,userKey" doc:"Context key"`
-	Offset int    `json:"attributesOffset,omitempty" jsonschema:"minimum=0,maximum=100000" doc:"Attributes to skip; a reply shows thirty"`
+	Kind   string `json:"kind,omitempty" alias:"contextKind" default:"user" told:"true" doc:"Context kind, user if not given"`
+	Key    string `json:"key" alias:"contextKey,userKey"`
+	Offset int    `json:"attributesOffset,omitempty" jsonschema:"minimum=0,maximum=100000" told:"true" doc:"Attributes to skip; a reply shows thirty"`
 }) (contextDetail, error) {
 	seen, err := lastSeen(ctx, ld, in.Project, in.Environment, in.Kind, in.Key)
 	if err != nil {
@@ -277,12 +277,12 @@ type attributeRow struct {
 
 var listContextAttributes = read(Spec{
 	Name: "list-context-attributes", Title: "List context attributes",
-	Doc: "List the attributes that contexts have in one environment, or one attribute's values, with how many contexts have each.",
+	Doc: "List the attributes that contexts have, or one attribute's values, with how many contexts have each.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inEnvironment
-	Attribute string `json:"attribute,omitempty" alias:"attributeName,name" doc:"List this attribute's values, such as plan or /address/city"`
-	Kind      string `json:"kind,omitempty" alias:"contextKind" doc:"Only this context kind"`
-	Prefix    string `json:"startsWith,omitempty" alias:"prefix,query" doc:"Only names, or values, that start so"`
+	Attribute string `json:"attribute,omitempty" alias:"attributeName,name" doc:"List its values"`
+	Kind      string `json:"kind,omitempty" alias:"contextKind"`
+	Prefix    string `json:"startsWith,omitempty" alias:"prefix,query"`
 	paged
 }) (page[attributeRow], error) {
 	if in.Kind != "" {

@@ -15,8 +15,8 @@ import (
 type betweenEnvironments struct {
 	Project string `json:"projectKey" alias:"project"`
 	Flag    string `json:"flagKey" alias:"flag,featureFlagKey,key"`
-	From    string `json:"fromEnv" alias:"source,sourceEnv,from,fromEnvironmentKey,sourceEnvironmentKey" doc:"Environment to copy from"`
-	To      string `json:"toEnv" alias:"target,targetEnv,to,toEnvironmentKey,targetEnvironmentKey" doc:"Environment to change"`
+	From    string `json:"fromEnv" alias:"source,sourceEnv,from,fromEnvironmentKey,sourceEnvironmentKey"`
+	To      string `json:"toEnv" alias:"target,targetEnv,to,toEnvironmentKey,targetEnvironmentKey"`
 }
 
 func (a betweenEnvironments) target() ldclient.Target {
@@ -52,11 +52,11 @@ func copyStateOf(f *ldclient.Flag, c ldclient.FlagConfig) copyState {
 
 var copyFlagConfig = update(Spec{
 	Name: "copy-flag-config", Title: "Copy targeting between environments", Action: "copyFlagConfigTo",
-	Doc: "Copy a flag's targeting from one environment to another: all of it, or the parts that are included or not excluded. What the target environment has there is replaced.",
+	Doc: "Copy a flag's targeting to another environment: all of it, or the parts that are included or not excluded. What is there is replaced.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	betweenEnvironments
-	Included []string `json:"includedActions,omitempty" jsonschema:"enum=updateOn,enum=updateRules,enum=updateFallthrough,enum=updateOffVariation,enum=updatePrerequisites,enum=updateTargets,enum=updateFlagConfigMigrationSettings" doc:"Only these parts"`
-	Excluded []string `json:"excludedActions,omitempty" doc:"Or all but these parts, named as in includedActions"`
+	Included []string `json:"includedActions,omitempty" jsonschema:"enum=updateOn,enum=updateRules,enum=updateFallthrough,enum=updateOffVariation,enum=updatePrerequisites,enum=updateTargets,enum=updateFlagConfigMigrationSettings"`
+	Excluded []string `json:"excludedActions,omitempty"`
 	because
 }) (*plan[copyState], error) {
 	actions, err := copied(in.Included, in.Excluded)

@@ -31,7 +31,7 @@ type dependencies struct {
 
 var getFlagDependencies = read(Spec{
 	Name: "get-flag-dependencies", Title: "Get a flag's prerequisite tree",
-	Doc: "Read a flag's prerequisites and what they need in turn, and the flags that depend on it and what depends on those, in one environment, with whether each prerequisite is met.",
+	Doc: "Read a flag's prerequisites, met or not, and the flags that depend on it, through all levels.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct{ inFlagEnvironment }) (dependencies, error) {
 	f, _, err := flagIn(ctx, ld, in.target())
 	if err != nil {

@@ -16,10 +16,10 @@ type dependentRow struct {
 
 var listDependentFlags = read(Spec{
 	Name: "list-dependent-flags", Title: "List dependent flags",
-	Doc: "List the flags that have this flag as a prerequisite, and in which environments. They must let go of it before it can be removed.",
+	Doc: "List the flags that have this flag as a prerequisite, and in which environments.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlag
-	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"-" doc:"Environment key; all if not given"`
+	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"-" doc:"All if not given"`
 	paged
 }) (page[dependentRow], error) {
 	at := in.target()

@@ -40,7 +40,7 @@ func environmentRowOf(e ldclient.Environment) environmentRow {
 
 var listEnvironments = read(Spec{
 	Name: "list-environments", Title: "List environments", Aliases: []string{"get-environments"},
-	Doc: "List a project's environments and what each asks for before a change. SDK keys are never shown.",
+	Doc: "List a project's environments and what each asks for before a change.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atProject
 	paged
@@ -66,7 +66,7 @@ type environmentDetail struct {
 
 var getEnvironment = read(Spec{
 	Name: "get-environment", Title: "Get an environment",
-	Doc: "Read one environment: what it asks for before a change, and its public client-side ID. SDK keys are never shown.",
+	Doc: "Read one environment: what it asks for before a change, and its public client-side ID.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct{ atEnvironment }) (environmentDetail, error) {
 	e, err := ld.Environments.Get(ctx, in.Project, in.Environment)
 	if err != nil {
@@ -97,7 +97,7 @@ func environmentStateOf(e *ldclient.Environment) environmentState {
 // newEnvironment names an environment that is yet to be created.
 type newEnvironment struct {
 	Project string `json:"projectKey" alias:"project"`
-	Key     string `json:"key" alias:"environmentKey,env" doc:"Key of the new environment, for good"`
+	Key     string `json:"key" alias:"environmentKey,env" doc:"For good"`
 }
 
 func (a newEnvironment) target() ldclient.Target {
@@ -106,16 +106,16 @@ func (a newEnvironment) target() ldclient.Target {
 
 var createEnvironment = create(Spec{
 	Name: "create-environment", Title: "Create an environment", Action: "createEnvironment",
-	Doc: "Create an environment in a project, empty or as a copy of another one's flag targeting and segments. SDK keys are never shown.",
+	Doc: "Create an environment, empty or as a copy of another one's flag targeting and segments.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	newEnvironment
-	Name            string   `json:"name" doc:"Name for people"`
-	Color           string   `json:"color,omitempty" doc:"Six hexadecimal digits, 417505 if not given"`
-	Tags            []string `json:"tags,omitempty" doc:"Tags"`
+	Name            string   `json:"name"`
+	Color           string   `json:"color,omitempty" doc:"Six hexadecimal digits"`
+	Tags            []string `json:"tags,omitempty"`
 	Source          string   `json:"source,omitempty" alias:"sourceEnvironmentKey" doc:"Environment to copy"`
 	Critical        bool     `json:"critical,omitempty" doc:"Changes in it are confirmed"`
 	RequireComments bool     `json:"requireComments,omitempty" doc:"Changes in it need a comment"`
-	ConfirmChanges  bool     `json:"confirmChanges,omitempty" doc:"The same, also on LaunchDarkly's pages"`
+	ConfirmChanges  bool     `json:"confirmChanges,omitempty" doc:"As critical, also on LaunchDarkly's pages"`
 	environmentExtras
 	because
 }) (*plan[environmentState], error) {
@@ -164,15 +164,15 @@ var createEnvironment = create(Spec{
 
 // environmentExtras are settings that few environments need.
 type environmentExtras struct {
-	SecureMode  *bool `json:"secureMode,omitempty" doc:"Client-side SDKs must sign requests"`
-	TrackEvents *bool `json:"defaultTrackEvents,omitempty" doc:"New flags send full events"`
-	DefaultTTL  *int  `json:"defaultTtl,omitempty" jsonschema:"minimum=0,maximum=60" doc:"Minutes of caching in PHP SDKs, 0 to 60"`
+	SecureMode  *bool `json:"secureMode,omitempty"`
+	TrackEvents *bool `json:"defaultTrackEvents,omitempty"`
+	DefaultTTL  *int  `json:"defaultTtl,omitempty" jsonschema:"minimum=0,maximum=60" doc:"Minutes, 0 to 60"`
 }
 
 var updateEnvironment = update(Spec{
 	Name: "update-environment", Title: "Update an environment", Action: "updateName",
 	Or:  "updateColor, updateTtl, updateSecureMode, updateDefaultTrackEvents, updateTags, updateRequireComments, updateConfirmChanges, updateCritical, updateApprovalSettings",
-	Doc: "Change an environment's name, color, tags or what it asks for before a change. What is not given stays as it is.",
+	Doc: "Change an environment's name, color, tags or what it asks for before a change.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atEnvironment
 	environmentEdit
@@ -190,12 +190,12 @@ var updateEnvironment = update(Spec{
 
 // environmentEdit is how an environment's settings shall be; nil leaves one as it is.
 type environmentEdit struct {
-	Name            *string   `json:"name,omitempty" doc:"New name"`
+	Name            *string   `json:"name,omitempty"`
 	Color           *string   `json:"color,omitempty" doc:"Six hexadecimal digits"`
-	Tags            *[]string `json:"tags,omitempty" doc:"All tags; [] for none"`
+	Tags            *[]string `json:"tags,omitempty" doc:"All; [] for none"`
 	Critical        *bool     `json:"critical,omitempty" doc:"Changes in it are confirmed"`
 	RequireComments *bool     `json:"requireComments,omitempty" doc:"Changes in it need a comment"`
-	ConfirmChanges  *bool     `json:"confirmChanges,omitempty" doc:"The same, also on LaunchDarkly's pages"`
+	ConfirmChanges  *bool     `json:"confirmChanges,omitempty" doc:"As critical, also on LaunchDarkly's pages"`
 	environmentExtras
 }
 

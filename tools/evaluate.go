@@ -27,14 +27,14 @@ func (object) JSONSchema() *jsonschema.Schema { return &jsonschema.Schema{Type: 
 
 type evaluateInput struct {
 	inEnvironment
-	Context    object   `json:"context,omitempty" doc:"As SDKs take it: {\"kind\":\"user\",\"key\":\"u1\",\"plan\":\"pro\"}, or {\"kind\":\"multi\",\"user\":{\"key\":\"u1\"},\"org\":{\"key\":\"o1\"}}"`
-	Kind       string   `json:"contextKind,omitempty" doc:"Instead of context; user if not given"`
+	Context    object   `json:"context,omitempty" doc:"{\"kind\":\"user\",\"key\":\"u1\",\"plan\":\"pro\"} or {\"kind\":\"multi\",\"user\":{\"key\":\"u1\"},\"org\":{\"key\":\"o1\"}}"`
+	Kind       string   `json:"contextKind,omitempty"`
 	Key        string   `json:"contextKey,omitempty" alias:"userKey" doc:"Instead of context"`
 	Attributes object   `json:"attributes,omitempty" doc:"With contextKey: {\"plan\":\"pro\"}"`
-	Stored     bool     `json:"stored,omitempty" doc:"true adds the attributes last seen of it; those given win"`
+	Stored     bool     `json:"stored,omitempty" doc:"Add attributes last seen"`
 	Flag       string   `json:"flagKey,omitempty" alias:"flag,featureFlagKey"`
-	Flags      []string `json:"flagKeys,omitempty" alias:"flags" doc:"Flag keys"`
-	Query      string   `json:"query,omitempty" alias:"search" doc:"Part of a key or name; without any of these three, all flags"`
+	Flags      []string `json:"flagKeys,omitempty" alias:"flags"`
+	Query      string   `json:"query,omitempty" alias:"search" doc:"Without flags or query: all"`
 	paged
 }
 
@@ -72,7 +72,7 @@ type evaluationRow struct {
 
 var evaluateFlags = read(Spec{
 	Name: "evaluate-flags", Title: "Evaluate flags for a context",
-	Doc: "Tell what a context gets from one flag or many, and why, with the matched rule in words. Only the attributes given count, unless stored is true.",
+	Doc: "Tell what a context gets from one flag or many, and why. Only the attributes given count, unless stored is true.",
 }, func(ctx context.Context, ld *ldclient.Client, in evaluateInput) (page[evaluationRow], error) {
 	var none page[evaluationRow]
 	keys := in.keys()

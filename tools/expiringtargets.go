@@ -15,7 +15,7 @@ import (
 // expiringView is a context that leaves its individual target at a set time.
 type expiringView struct {
 	ContextKey  string `json:"contextKey"`
-	ContextKind string `json:"contextKind,omitempty" doc:"user if not given"`
+	ContextKind string `json:"contextKind,omitempty" told:"true" doc:"user if not given"`
 	Variation   string `json:"variation"`
 	ExpiresAt   string `json:"expiresAt"`
 }
@@ -47,17 +47,17 @@ func expiringStateOf(f *ldclient.Flag, list []ldclient.ExpiringTarget, concerns 
 
 type expiringInput struct {
 	atFlagEnvironment
-	Do          string `json:"action" jsonschema:"enum=list,enum=add,enum=remove,enum=update" doc:"What to do; list writes nothing"`
+	Do          string `json:"action" jsonschema:"enum=list,enum=add,enum=remove,enum=update"`
 	ContextKey  string `json:"contextKey,omitempty" alias:"context" doc:"Needed but to list"`
-	ContextKind string `json:"contextKind,omitempty" doc:"user if not given"`
-	Variation   string `json:"variation,omitempty" alias:"variationId,variationKey,variationName,variationIndex" doc:"The one that targets the context; found if not given"`
-	ExpiresAt   string `json:"expiresAt,omitempty" alias:"expirationDate,value,expires" doc:"To add or update: RFC 3339, ms since the epoch, or a time from now such as 36h, 7d, 2w"`
+	ContextKind string `json:"contextKind,omitempty" told:"true" doc:"user if not given"`
+	Variation   string `json:"variation,omitempty" alias:"variationId,variationKey,variationName,variationIndex" doc:"Found if not given"`
+	ExpiresAt   string `json:"expiresAt,omitempty" alias:"expirationDate,value,expires" doc:"To add or update"`
 	because
 }
 
 var manageExpiringTargets = update(Spec{
 	Name: "manage-expiring-targets", Title: "Manage expiring targets", Action: "updateExpiringTargets",
-	Doc: "List, add, change or remove the times at which individually targeted contexts leave their target in one environment. Target a context with update-individual-targets first.",
+	Doc: "List, add, change or remove the times at which individually targeted contexts leave their target.",
 }, func(ctx context.Context, ld *ldclient.Client, in expiringInput) (*plan[expiringState], error) {
 	f, c, err := flagIn(ctx, ld, in.target())
 	if err != nil {

@@ -14,15 +14,31 @@ import (
 
 // explain says what went wrong, LaunchDarkly's own words first, and what to do next.
 func explain(ctx context.Context, c *call, err error) string {
-	// The call's own time may be used up; a look for near keys gets a little of its own.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
+	if !errors.Is(ctx.Err(), context.Canceled) { // nobody waits for a call that was cancelled
+		// The call's own time may be used up; a look for near keys gets a little of its own.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+	}
 	says := sentence(ctx, c, err)
-	status := ldclient.Status(err)
-	if c.tool.Effect != Read && (!c.wrote || status >= 400 && status < 500) && !strings.Contains(strings.ToLower(says), "nothing was changed") {
+	if c.tool.Effect != Read && (!c.wrote || notCarriedOut(err)) && !strings.Contains(strings.ToLower(says), "nothing was changed") {
 		says += " Nothing was changed."
 	}
 	return clean(says)
+}
+
+// notCarriedOut reports whether a request that would have changed something certainly did not.
+func notCarriedOut(err error) bool {
+	if transport, ok := errors.AsType[*ldclient.TransportError](err); ok {
+		return !transport.Unsure
+	}
+	_, invalid := errors.AsType[*ldclient.InvalidError](err)
+	_, scope := errors.AsType[*ldclient.ScopeError](err)
+	if invalid || scope || errors.Is(err, ldclient.ErrReadOnly) {
+		return true
+	}
+	status := ldclient.Status(err)
+	return status >= 400 && status < 500
 }
 
 // maxWords bounds what of somebody else's message is passed on, in characters.
@@ -34,7 +50,10 @@ func sentence(ctx context.Context, c *call, err error) string {
 	var scope *ldclient.ScopeError
 	var api *ldclient.Error
 	var transport *ldclient.TransportError
+	var protection protectionUnknown
 	switch {
+	case errors.As(err, &protection):
+		return fmt.Sprintf("It could not be found out whether %s is protected, so the change was not made: %s.", c.target, strings.TrimSuffix(sentence(ctx, c, protection.error), "."))
 	case errors.As(err, &bad):
 		return fmt.Sprintf("%s. Correct the arguments and call %s again.", short(upper(string(bad)), 2*maxWords), c.tool.Name)
 	case errors.As(err, &invalid):
@@ -86,7 +105,7 @@ func (c *call) next(ctx context.Context, e *ldclient.Error) string {
 	case 404:
 		return c.near(ctx, e)
 	case 405:
-		return "LaunchDarkly does not allow this here."
+		return "LaunchDarkly does not allow this here: check --base-url with `ld-mcp doctor`, or use LaunchDarkly's own page."
 	case 409:
 		switch {
 		case e.Code == "optimistic_locking_error":
@@ -98,10 +117,17 @@ func (c *call) next(ctx context.Context, e *ldclient.Error) string {
 	case 422:
 		return "LaunchDarkly did not understand the change: read the resource again and correct the arguments."
 	case 429:
-		seconds := math.Ceil(e.RetryAfter.Seconds())
-		return fmt.Sprintf("The rate limit of the account is used up: wait %.0f s, then try again.", max(seconds, 1))
+		const used = "The rate limit of the account is used up"
+		switch wait := e.RetryAfter; {
+		case wait > time.Hour: // LaunchDarkly's windows last ten seconds
+			return used + ", and the time it names is too far off to be meant: wait a minute, then try again."
+		case wait <= 0:
+			return used + ": wait 10 s, then try again."
+		default:
+			return fmt.Sprintf("%s: wait %.0f s, then try again.", used, math.Ceil(wait.Seconds()))
+		}
 	}
-	if e.Status >= 500 && writes && c.wrote {
+	if writes && c.wrote && (e.Status >= 500 || e.Status < 400) {
 		return "It is not known whether the change was made: read the resource before trying again."
 	}
 	if e.Status >= 500 {

@@ -2,7 +2,12 @@ package tools
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
+
+	"github.com/invopop/jsonschema"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
 	"github.com/ld-mcp/ld-mcp/ldclient/policy"
@@ -21,3 +26,57 @@ func (s *Server) SetBypass(v policy.Verdict) {
 
 // LearnNow reads what the token may do.
 func (s *Server) LearnNow(ctx context.Context) { s.learnOnce(ctx) }
+
+// Words lists what the arguments of each listed tool may be, where that is one of several words.
+func (s *Server) Words() map[string][]string {
+	out := map[string][]string{}
+	var walk func(tool string, schema *jsonschema.Schema)
+	walk = func(tool string, schema *jsonschema.Schema) {
+		for _, word := range schema.Enum {
+			out[tool] = append(out[tool], fmt.Sprint(word))
+		}
+		if schema.Items != nil {
+			walk(tool, schema.Items)
+		}
+		for p := schema.Properties.Oldest(); p != nil; p = p.Next() {
+			walk(tool, p.Value)
+		}
+	}
+	for _, t := range s.tools {
+		if !t.unlisted {
+			walk(t.Name, t.accepted())
+		}
+	}
+	return out
+}
+
+// Accepted gives the schema of what each tool takes, which says more than clients are told.
+func Accepted() map[string]json.RawMessage {
+	out := map[string]json.RawMessage{}
+	for _, set := range Catalog() {
+		for _, t := range set.Tools {
+			out[t.Name] = mustJSON(t.accepted())
+		}
+	}
+	return out
+}
+
+// Published makes published.txt from the code.
+func Published() string {
+	var out strings.Builder
+	for _, set := range Catalog() {
+		for _, t := range set.Tools {
+			if len(t.StandsFor) == 0 {
+				out.WriteString(publishedOf(t) + "\n")
+			}
+		}
+	}
+	return out.String()
+}
+
+// PublishedWith is the schema of a tool's arguments where these stand in for what a caller leaves out, made from the code.
+func PublishedWith(t Tool, standIns ...string) json.RawMessage {
+	s := schemaOf(t.in())
+	s.Required = without(s.Required, standIns)
+	return mustJSON(publish(s, t.fields()))
+}

@@ -10,33 +10,34 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
 
 // newFlag is a flag as a caller writes it.
 type newFlag struct {
-	Key          string           `json:"key" alias:"flagKey,featureFlagKey" doc:"Key that code uses; cannot be changed later"`
-	Name         string           `json:"name" jsonschema:"minLength=1" doc:"Name for people"`
+	Key          string           `json:"key" alias:"flagKey,featureFlagKey" doc:"For good"`
+	Name         string           `json:"name" jsonschema:"minLength=1"`
 	Description  string           `json:"description,omitempty"`
-	Kind         string           `json:"kind,omitempty" jsonschema:"enum=boolean,enum=multivariate" doc:"boolean if there are no variations"`
-	Variations   []variationInput `json:"variations,omitempty" doc:"The values it can have, all of one type; true and false if not given"`
-	OnVariation  string           `json:"onVariation,omitempty" doc:"Served when targeting is on: value, name or index; the first if not given"`
-	OffVariation string           `json:"offVariation,omitempty" doc:"Served when targeting is off; the last if not given"`
-	Temporary    *bool            `json:"temporary,omitempty" doc:"true if not given"`
-	Tags         []string         `json:"tags,omitempty" doc:"Tags to find it by"`
-	Maintainer   string           `json:"maintainer,omitempty" alias:"maintainerId" doc:"A member's id, email or name; whose token it is if not given"`
-	ClientSide   *clientSideInput `json:"clientSideAvailability,omitempty" doc:"Client-side SDKs that see the flag; the project's default if not given"`
+	Kind         string           `json:"kind,omitempty" jsonschema:"enum=boolean,enum=multivariate"`
+	Variations   []variationInput `json:"variations,omitempty" doc:"Of one type; true and false if not given"`
+	OnVariation  string           `json:"onVariation,omitempty" doc:"The first if not given"`
+	OffVariation string           `json:"offVariation,omitempty" doc:"The last if not given"`
+	Temporary    *bool            `json:"temporary,omitempty" doc:"Default true"`
+	Tags         []string         `json:"tags,omitempty"`
+	Maintainer   string           `json:"maintainer,omitempty" alias:"maintainerId" doc:"A member's id, email or name; you if not given"`
+	ClientSide   *clientSideInput `json:"clientSideAvailability,omitempty" doc:"Project's default if not given"`
 }
 
 type variationInput struct {
-	Value       anyValue `json:"value" doc:"Any JSON value"`
-	Name        string   `json:"name,omitempty" doc:"Name for people"`
+	Value       anyValue `json:"value"`
+	Name        string   `json:"name,omitempty"`
 	Description string   `json:"description,omitempty"`
 }
 
 type clientSideInput struct {
-	UsingMobileKey     bool `json:"usingMobileKey,omitempty" doc:"Mobile SDKs"`
-	UsingEnvironmentID bool `json:"usingEnvironmentId,omitempty" doc:"SDKs in browsers"`
+	UsingMobileKey     bool `json:"usingMobileKey,omitempty"`
+	UsingEnvironmentID bool `json:"usingEnvironmentId,omitempty"`
 }
 
 // newFlagView is a flag that was created. Off everywhere, it has no targeting to show.
@@ -56,7 +57,7 @@ type newFlagView struct {
 
 var createFlag = create(Spec{
 	Name: "create-flag", Title: "Create a flag", Action: "createFlag",
-	Doc: "Create a feature flag that is off in every environment, by default a temporary boolean one. Search with list-flags first: there may be one for the purpose.",
+	Doc: "Create a flag that is off in every environment, by default a temporary boolean one. Search with list-flags first: there may be one already.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inNewFlag
 	because
@@ -302,27 +303,27 @@ func sameJSON(a, b json.RawMessage) bool {
 	return string(mustJSON(decoded(a))) == string(mustJSON(decoded(b)))
 }
 
-var newKey = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+var newKey = pattern.Of(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
 // checkNewKey holds new keys to what LaunchDarkly takes today; keys that exist may be older.
 func checkNewKey(key string) error {
-	if newKey.MatchString(key) && len(key) <= 256 {
+	if newKey().MatchString(key) && len(key) <= 256 {
 		return nil
 	}
 	offer := inCase("kebabCase", key)
-	if !newKey.MatchString(offer) || len(offer) > 256 {
+	if !newKey().MatchString(offer) || len(offer) > 256 {
 		offer = "new-checkout"
 	}
 	return badf("key %q: a key begins with a letter or digit and holds letters, digits, \".\", \"_\" and \"-\", at most 256, such as %s", short(key, 100), offer)
 }
 
 // keyCases are LaunchDarkly's naming conventions.
-var keyCases = map[string]*regexp.Regexp{
-	"kebabCase":      regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`),
-	"snakeCase":      regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)*$`),
-	"constantCase":   regexp.MustCompile(`^[A-Z0-9]+(_[A-Z0-9]+)*$`),
-	"camelCase":      regexp.MustCompile(`^[a-z][a-zA-Z0-9]*$`),
-	"upperCamelCase": regexp.MustCompile(`^[A-Z][a-zA-Z0-9]*$`),
+var keyCases = map[string]func() *regexp.Regexp{
+	"kebabCase":      pattern.Of(`^[a-z0-9]+(-[a-z0-9]+)*$`),
+	"snakeCase":      pattern.Of(`^[a-z0-9]+(_[a-z0-9]+)*$`),
+	"constantCase":   pattern.Of(`^[A-Z0-9]+(_[A-Z0-9]+)*$`),
+	"camelCase":      pattern.Of(`^[a-z][a-zA-Z0-9]*$`),
+	"upperCamelCase": pattern.Of(`^[A-Z][a-zA-Z0-9]*$`),
 }
 
 // followsConvention holds a new key to the project's naming convention, which LaunchDarkly checks on its own pages alone.
@@ -331,7 +332,7 @@ func followsConvention(key string, c *ldclient.NamingConvention) error {
 		return nil
 	}
 	rest, ok := strings.CutPrefix(key, c.Prefix)
-	if p := keyCases[c.Case]; ok && (p == nil || p.MatchString(rest)) {
+	if p := keyCases[c.Case]; ok && (p == nil || p().MatchString(rest)) {
 		return nil
 	}
 	return badf("key %q does not follow the project's naming convention (%s); %q would", key, convention(c), c.Prefix+inCase(c.Case, rest))
@@ -393,11 +394,11 @@ func wordsOf(key string) []string {
 	return out
 }
 
-var validTag = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,64}$`)
+var validTag = pattern.Of(`^[a-zA-Z0-9_.-]{1,64}$`)
 
 func checkTags(tags []string) error {
 	for _, t := range tags {
-		if !validTag.MatchString(t) {
+		if !validTag().MatchString(t) {
 			return fmt.Errorf("%q is not a tag, which has 1 to 64 letters, digits, \".\", \"_\" and \"-\"", short(t, 80))
 		}
 	}
@@ -445,7 +446,7 @@ type booleans struct {
 
 var getFlagDefaults = read(Spec{
 	Name: "get-flag-defaults", Title: "Get flag defaults",
-	Doc: "Read what a project's new flags start with: tags, temporary or permanent, client-side availability, names of boolean variations.",
+	Doc: "Read what a project's new flags start with.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct{ atProject }) (flagDefaultsView, error) {
 	d, err := ld.Flags.Defaults(ctx, in.Project)
 	if err != nil {

@@ -26,9 +26,9 @@ type flagPatch struct {
 }
 
 type patchStep struct {
-	Op    string   `json:"op" jsonschema:"enum=add,enum=replace,enum=remove" doc:"What to do"`
+	Op    string   `json:"op" jsonschema:"enum=add,enum=replace,enum=remove"`
 	Path  string   `json:"path" doc:"JSON Pointer, such as /description or /environments/test/on"`
-	Value anyValue `json:"value,omitempty" doc:"Any JSON value"`
+	Value anyValue `json:"value,omitempty"`
 }
 
 // target is one environment only where all of the patch concerns that one.

@@ -24,7 +24,7 @@ func lifecycleOf(f *ldclient.Flag) lifecycleState {
 
 var archiveFlag = update(Spec{
 	Name: "archive-flag", Title: "Archive a flag", Action: "updateGlobalArchived",
-	Doc: "Retire a flag in every environment. It keeps its key and settings, and restore-flag brings it back; prefer this to delete-flag. SDKs then get the fallback in code.",
+	Doc: "Retire a flag in every environment; SDKs then get the fallback in code. restore-flag brings it back; prefer this to delete-flag.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlag
 	because
@@ -64,7 +64,7 @@ var restoreFlag = update(Spec{
 
 var deprecateFlag = update(Spec{
 	Name: "deprecate-flag", Title: "Deprecate a flag", Action: "updateDeprecated",
-	Doc: "Mark a flag as one that new code should not use, or take the mark off. What it serves stays the same.",
+	Doc: "Mark a flag as one that new code should not use, or take the mark off.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlag
 	Deprecated bool `json:"deprecated,omitempty" default:"true" doc:"false takes the mark off"`

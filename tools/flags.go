@@ -29,14 +29,14 @@ type flagRow struct {
 	Prerequisites int      `json:"prerequisites,omitempty"`
 	Status        string   `json:"status,omitempty" doc:"new, active, launched or inactive"`
 	Tags          []string `json:"tags,omitempty"`
-	Temporary     bool     `json:"temporary,omitempty"`
+	Permanent     bool     `json:"permanent,omitempty" doc:"most flags are temporary"`
 	Archived      bool     `json:"archived,omitempty"`
 	Deprecated    bool     `json:"deprecated,omitempty"`
 }
 
 func flagRowIn(environment string, status map[string]ldclient.FlagStatus) func(ldclient.Flag) flagRow {
 	return func(f ldclient.Flag) flagRow {
-		row := flagRow{Key: f.Key, Name: nameBeside(f.Key, f.Name), Tags: f.Tags, Temporary: f.Temporary,
+		row := flagRow{Key: f.Key, Name: nameBeside(f.Key, f.Name), Tags: f.Tags, Permanent: !f.Temporary,
 			Archived: f.Archived, Deprecated: f.Deprecated, Status: status[f.Key].Name}
 		c, ok := f.Environments[environment]
 		if !ok {
@@ -51,10 +51,11 @@ func flagRowIn(environment string, status map[string]ldclient.FlagStatus) func(l
 	}
 }
 
+var unseparated = strings.NewReplacer("-", "", "_", "", ".", "", " ", "")
+
 // nameBeside returns name, or "" where it is the key in other letters.
 func nameBeside(key, name string) string {
-	plain := strings.NewReplacer("-", "", "_", "", ".", "", " ", "")
-	if strings.EqualFold(plain.Replace(key), plain.Replace(name)) {
+	if strings.EqualFold(unseparated.Replace(key), unseparated.Replace(name)) {
 		return ""
 	}
 	return name
@@ -62,14 +63,14 @@ func nameBeside(key, name string) string {
 
 var listFlags = read(Spec{
 	Name: "list-flags", Title: "List flags", Aliases: []string{"list-feature-flags"},
-	Doc: "List or search a project's flags with their state in one environment. Archived flags are listed only with state archived.",
+	Doc: "List or search a project's flags with their state in one environment; archived ones only with state archived.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inEnvironment
-	Query string   `json:"query,omitempty" alias:"search" doc:"Part of a key or name"`
-	Tags  []string `json:"tags,omitempty" alias:"tag" doc:"Only flags with all of these tags"`
-	State string   `json:"state,omitempty" jsonschema:"enum=live,enum=active,enum=inactive,enum=new,enum=launched,enum=deprecated,enum=archived" doc:"Only flags of this lifecycle state; active, inactive, new and launched are judged in the environment"`
-	Type  string   `json:"type,omitempty" jsonschema:"enum=temporary,enum=permanent" doc:"Only temporary or only permanent flags"`
-	Sort  string   `json:"sort,omitempty" jsonschema:"enum=key,enum=-key,enum=name,enum=-name,enum=creationDate,enum=-creationDate" doc:"Order; - is descending"`
+	Query string   `json:"query,omitempty" alias:"search" told:"true" doc:"Part of a key or name"`
+	Tags  []string `json:"tags,omitempty" alias:"tag" doc:"All of these"`
+	State string   `json:"state,omitempty" jsonschema:"enum=live,enum=active,enum=inactive,enum=new,enum=launched,enum=deprecated,enum=archived" doc:"In the environment: active, inactive, new, launched"`
+	Type  string   `json:"type,omitempty" jsonschema:"enum=temporary,enum=permanent"`
+	Sort  string   `json:"sort,omitempty" jsonschema:"enum=key,enum=-key,enum=name,enum=-name,enum=creationDate,enum=-creationDate"`
 	paged
 }) (page[flagRow], error) {
 	o := ldclient.ListFlags{Environment: in.Environment, Query: in.Query, Tags: in.Tags, Type: in.Type, Sort: in.Sort}
@@ -206,7 +207,7 @@ type prerequisiteView struct {
 
 type targetView struct {
 	Variation   string   `json:"variation"`
-	ContextKind string   `json:"contextKind,omitempty" doc:"user if not given"`
+	ContextKind string   `json:"contextKind,omitempty" told:"true" doc:"user if not given"`
 	Count       int      `json:"count"`
 	Values      []string `json:"values" doc:"ten of them"`
 }
@@ -222,7 +223,7 @@ type ruleView struct {
 
 type clauseView struct {
 	ID          string `json:"_id"`
-	ContextKind string `json:"contextKind,omitempty" doc:"user if not given"`
+	ContextKind string `json:"contextKind,omitempty" told:"true" doc:"user if not given"`
 	Attribute   string `json:"attribute"`
 	Op          string `json:"op"`
 	Negate      bool   `json:"negate,omitempty"`
@@ -241,7 +242,7 @@ func ten[T any](list []T, skip int) []T {
 
 var getFlag = read(Spec{
 	Name: "get-flag", Title: "Get a flag", Aliases: []string{"get-feature-flag"},
-	Doc: "Read one flag as it stands in one environment: variations, targets, rules with ids, default rule, off variation, prerequisites, version. Use it before changing the flag.",
+	Doc: "Read one flag as it stands in one environment: variations, targets, rules with ids, default rule, prerequisites, version.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inFlagEnvironment
 	longLists

@@ -4,20 +4,20 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
 
 // settingInstruction is one instruction on what a flag is everywhere.
 type settingInstruction struct {
-	Kind   string   `json:"kind" jsonschema:"enum=updateName,enum=updateDescription,enum=addTags,enum=removeTags,enum=markTemporary,enum=markPermanent,enum=makeFlagTemporary,enum=makeFlagPermanent,enum=updateMaintainerMember,enum=updateMaintainerTeam,enum=removeMaintainer,enum=turnOnClientSideAvailability,enum=turnOffClientSideAvailability,enum=addCustomProperties,enum=replaceCustomProperties,enum=removeCustomProperties" doc:"What to do"`
-	Value  *string  `json:"value,omitempty" doc:"The name or description; a member's id, email or name; a team's key; for client-side availability usingMobileKey or usingEnvironmentId"`
-	Values []string `json:"values,omitempty" jsonschema:"minItems=1" alias:"tags" doc:"Tags, or values of the custom property"`
-	Key    string   `json:"key,omitempty" doc:"Key of the custom property"`
-	Name   string   `json:"name,omitempty" doc:"Name of the custom property, its key if not given"`
+	Kind   string   `json:"kind" jsonschema:"enum=updateName,enum=updateDescription,enum=addTags,enum=removeTags,enum=markTemporary,enum=markPermanent,enum=makeFlagTemporary,enum=makeFlagPermanent,enum=updateMaintainerMember,enum=updateMaintainerTeam,enum=removeMaintainer,enum=turnOnClientSideAvailability,enum=turnOffClientSideAvailability,enum=addCustomProperties,enum=replaceCustomProperties,enum=removeCustomProperties" brief:"true"`
+	Value  *string  `json:"value,omitempty" doc:"Text; a member's id, email or name; a team's key; usingMobileKey or usingEnvironmentId"`
+	Values []string `json:"values,omitempty" jsonschema:"minItems=1" alias:"tags"`
+	Key    string   `json:"key,omitempty"`
+	Name   string   `json:"name,omitempty"`
 }
 
 // settingNeeds lists, by kind, the fields that must be there, then those that may.
@@ -83,11 +83,10 @@ var updateFlagSettings = update(Spec{
 	Name: "update-flag-settings", Title: "Change a flag's settings",
 	Action: "updateName, updateDescription, updateTags, updateTemporary, updateMaintainer, updateClientSideFlagAvailability, updateFlagCustomProperties",
 	Or:     "updateIncludeInSnippet",
-	Doc: "Change what a flag is in all environments: name, description, tags, temporary or permanent, maintainer, client-side availability, custom properties. Never its targeting. " +
-		`Example: [{"kind":"addTags","values":["checkout"]}].`,
+	Doc:    "Change a flag in all environments: name, description, tags, temporary or permanent, maintainer, client-side availability, custom properties.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlag
-	Instructions []settingInstruction `json:"instructions" jsonschema:"minItems=1" doc:"What to change, in order"`
+	Instructions []settingInstruction `json:"instructions" jsonschema:"minItems=1" doc:"In order. updateName, updateDescription {value}, addTags, removeTags {values}, markTemporary, markPermanent, updateMaintainerMember, updateMaintainerTeam {value}, removeMaintainer, turnOnClientSideAvailability, turnOffClientSideAvailability {value}, addCustomProperties, replaceCustomProperties, removeCustomProperties {key, name, values}"`
 	because
 }) (*plan[settingsState], error) {
 	f, err := ld.Flags.Get(ctx, in.Project, "", in.Flag)
@@ -297,12 +296,12 @@ func (b *settingBuilder) property(i settingInstruction) error {
 	return nil
 }
 
-var memberID = regexp.MustCompile(`^[0-9a-f]{24}$`)
+var memberID = pattern.Of(`^[0-9a-f]{24}$`)
 
 // memberMeant finds the one member that said means, by id, email or name.
 func memberMeant(ctx context.Context, ld *ldclient.Client, said string) (*ldclient.Person, error) {
 	said = strings.TrimSpace(said)
-	if memberID.MatchString(said) {
+	if memberID().MatchString(said) {
 		m, err := ld.Members.Get(ctx, said)
 		switch {
 		case ldclient.IsNotFound(err):

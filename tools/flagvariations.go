@@ -15,13 +15,13 @@ import (
 
 // variationInstruction is one instruction on a flag's variations.
 type variationInstruction struct {
-	Kind         string   `json:"kind" jsonschema:"enum=addVariation,enum=updateVariation,enum=removeVariation,enum=updateDefaultVariation" doc:"What to do"`
-	Variation    string   `json:"variation,omitempty" alias:"variationId,variationKey,variationName,variationIndex" doc:"updateVariation, removeVariation: its _id, name, value or index"`
-	Value        anyValue `json:"value,omitempty" doc:"addVariation, updateVariation: a JSON value of the flag's type"`
-	Name         *string  `json:"name,omitempty" doc:"addVariation, updateVariation"`
+	Kind         string   `json:"kind" jsonschema:"enum=addVariation,enum=updateVariation,enum=removeVariation,enum=updateDefaultVariation"`
+	Variation    string   `json:"variation,omitempty" alias:"variationId,variationKey,variationName,variationIndex"`
+	Value        anyValue `json:"value,omitempty" doc:"Of the flag's type"`
+	Name         *string  `json:"name,omitempty"`
 	Description  *string  `json:"description,omitempty"`
-	OnVariation  string   `json:"onVariation,omitempty" alias:"on,onVariationValue" doc:"updateDefaultVariation: what new environments serve when targeting is on"`
-	OffVariation string   `json:"offVariation,omitempty" alias:"off,offVariationValue" doc:"updateDefaultVariation: and when it is off"`
+	OnVariation  string   `json:"onVariation,omitempty" alias:"on,onVariationValue" doc:"updateDefaultVariation: what new environments serve"`
+	OffVariation string   `json:"offVariation,omitempty" alias:"off,offVariationValue"`
 }
 
 // variationNeeds lists, by kind, the fields that must be there, then those that may.
@@ -61,7 +61,7 @@ func variationsDiffer(before, after *variationsState) {
 
 var updateFlagVariations = update(Spec{
 	Name: "update-flag-variations", Title: "Change a flag's variations", Action: "updateFlagVariations, updateFlagDefaultVariations", Additive: true,
-	Doc: "Add, change or remove a flag's variations in all environments, or set which ones new environments start with. A changed value reaches everyone who gets that variation. " +
+	Doc: "Add, change or remove a flag's variations in all environments, or set which ones new environments start with. " +
 		`Example: [{"kind":"addVariation","value":"blue","name":"Blue"}].`,
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlag

@@ -37,6 +37,9 @@ func (r refusal) Error() string { return r.why }
 
 func refuse(format string, args ...any) error { return refusal{fmt.Sprintf(format, args...)} }
 
+// protectionUnknown is why it could not be found out whether something is protected; it is not changed then.
+type protectionUnknown struct{ error }
+
 // maxSays bounds what a person is asked to read, in characters.
 const maxSays = 2000
 
@@ -73,7 +76,7 @@ func (g *guard) check(ctx context.Context, c *call, p intent) error {
 	}
 	envs, err := touched(ctx, c.ld, c.target)
 	if err != nil {
-		return refuse("It could not be found out whether %s is protected, so the change was not made: %v.", c.target, err)
+		return protectionUnknown{err}
 	}
 	var protected []string
 	c.review = nil
@@ -207,13 +210,13 @@ func touched(ctx context.Context, ld *ldclient.Client, t ldclient.Target) ([]ldc
 			return nil, err
 		}
 		if e.Key != t.Environment {
-			return nil, fmt.Errorf("asked for environment %q, LaunchDarkly answered %q", t.Environment, e.Key)
+			return nil, fmt.Errorf("asked for environment %q, LaunchDarkly answered %q; check the key with list-environments", t.Environment, e.Key)
 		}
 		return []ldclient.Environment{*e}, nil
 	}
 	envs, err := ld.Environments.All(ctx, t.Project)
 	if err == nil && len(envs) == 0 {
-		err = errors.New("the project shows no environments")
+		err = errors.New("the project shows no environments; the token's role must allow viewing them")
 	}
 	return envs, err
 }

@@ -78,17 +78,7 @@ func sample(t *testing.T, tool tools.Tool, environment string) map[string]any {
 	return args
 }
 
-var schemas = sync.OnceValue(func() map[string]json.RawMessage {
-	s, err := tools.New(tools.Options{Toolsets: []string{"all"}})
-	if err != nil {
-		panic(err)
-	}
-	out := map[string]json.RawMessage{}
-	for _, info := range s.Tools() {
-		out[info.Name] = info.InputSchema
-	}
-	return out
-})
+var schemas = sync.OnceValue(tools.Accepted)
 
 func inputSchema(t *testing.T, name string) json.RawMessage {
 	t.Helper()

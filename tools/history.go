@@ -3,10 +3,10 @@ package tools
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
 
@@ -31,7 +31,7 @@ func changeRowOf(e ldclient.AuditEntry) changeRow {
 }
 
 var (
-	mdLink = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+	mdLink = pattern.Of(`\[([^\]]*)\]\([^)]*\)`)
 	mdMark = strings.NewReplacer("**", "", "`", "")
 )
 
@@ -39,7 +39,7 @@ var (
 func plain(markdown string) string {
 	var out []string
 	for line := range strings.Lines(short(markdown, 4000)) {
-		line = mdMark.Replace(mdLink.ReplaceAllString(line, "$1"))
+		line = mdMark.Replace(mdLink().ReplaceAllString(line, "$1"))
 		if line = clean(strings.TrimLeft(line, " \t*-#")); line != "" {
 			out = append(out, line)
 		}
@@ -111,14 +111,14 @@ const maxTouchPages = 10
 var getFlagHistory = read(Spec{
 	Name: "get-flag-history", Title: "Get a flag's history",
 	On:  "acct", // what is not part of the project itself may be shown without it
-	Doc: "Read one flag's changes across all environments, newest first: when, who, what and why. The first page also tells who last touched each environment.",
+	Doc: "Read one flag's changes, newest first: when, who, what and why.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlag
-	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"-" doc:"Environment key; all if not given"`
-	After       string `json:"after,omitempty" alias:"since,from,startDate" doc:"Only later ones: a time, or an age such as 90m or 7d"`
-	Before      string `json:"before,omitempty" alias:"until,to,endDate" doc:"Only earlier ones"`
-	Limit       int    `json:"limit,omitempty" jsonschema:"minimum=1,maximum=100" default:"20" doc:"1 to 100, 20 if not given"`
-	Cursor      string `json:"cursor,omitempty" doc:"nextCursor of the last reply"`
+	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"-" doc:"All if not given"`
+	After       string `json:"after,omitempty" alias:"since,from,startDate" told:"true" doc:"Only later ones: a time (RFC 3339 or ms) or an age such as 90m, 24h, 7d"`
+	Before      string `json:"before,omitempty" alias:"until,to,endDate" told:"true" doc:"Only earlier ones: a time or an age"`
+	Limit       int    `json:"limit,omitempty" jsonschema:"minimum=1,maximum=100" default:"20" told:"true" doc:"1 to 100, 20 if not given"`
+	Cursor      string `json:"cursor,omitempty" told:"true" doc:"nextCursor of the last reply"`
 }) (flagHistory, error) {
 	w, err := auditWalkOf(ld, in.Project, in.Environment, in.Flag, in.After, in.Before)
 	if err != nil {

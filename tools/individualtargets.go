@@ -11,11 +11,11 @@ import (
 
 // targetInstruction is one instruction on individual targets, with LaunchDarkly's names.
 type targetInstruction struct {
-	Kind        string         `json:"kind" jsonschema:"enum=addTargets,enum=removeTargets,enum=addContextTargets,enum=removeContextTargets,enum=addUserTargets,enum=removeUserTargets,enum=replaceTargets,enum=replaceUserTargets,enum=clearTargets,enum=clearUserTargets" doc:"add… and remove… need values, clear… a variation, replace… targets; …UserTargets are of kind user"`
-	Variation   string         `json:"variation,omitempty" alias:"variationId,variationKey,variationName,variationIndex" doc:"_id, name, value or index; not needed to remove"`
-	ContextKind string         `json:"contextKind,omitempty" doc:"user if not given"`
-	Values      []string       `json:"values,omitempty" alias:"keys,contextKeys,userKeys" doc:"Context keys"`
-	Targets     *[]targetInput `json:"targets,omitempty" brief:"true" doc:"All that shall be targeted: objects with variation, values, contextKind"`
+	Kind        string         `json:"kind" jsonschema:"enum=addTargets,enum=removeTargets,enum=addContextTargets,enum=removeContextTargets,enum=addUserTargets,enum=removeUserTargets,enum=replaceTargets,enum=replaceUserTargets,enum=clearTargets,enum=clearUserTargets" brief:"true"`
+	Variation   string         `json:"variation,omitempty" alias:"variationId,variationKey,variationName,variationIndex"`
+	ContextKind string         `json:"contextKind,omitempty" told:"true" doc:"user if not given"`
+	Values      []string       `json:"values,omitempty" alias:"keys,contextKeys,userKeys"`
+	Targets     *[]targetInput `json:"targets,omitempty" brief:"true"`
 }
 
 type targetInput struct {
@@ -40,7 +40,7 @@ var targetNeeds = map[string][2][]string{
 // targetList is the individual targets of one variation and context kind.
 type targetList struct {
 	Variation   string   `json:"variation"`
-	ContextKind string   `json:"contextKind,omitempty" doc:"user if not given"`
+	ContextKind string   `json:"contextKind,omitempty" told:"true" doc:"user if not given"`
 	Count       int      `json:"count"`
 	Keys        []string `json:"keys" doc:"ten of them; where a change was made, of those that the other side does not have"`
 	all         []string
@@ -104,11 +104,10 @@ func without(list, others []string) []string {
 
 var updateIndividualTargets = update(Spec{
 	Name: "update-individual-targets", Title: "Change individual targets", Action: "updateTargets",
-	Doc: "Add, remove or replace the contexts that a flag targets one by one in one environment. All instructions are carried out, or none. " +
-		`Example: [{"kind":"addTargets","variation":"true","values":["user-1"]}]. Adding a key that another variation targets moves it.`,
+	Doc: "Add, remove or replace the contexts that a flag targets one by one. A key that another variation targets moves.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlagEnvironment
-	Instructions []targetInstruction `json:"instructions" jsonschema:"minItems=1" doc:"What to change, in order"`
+	Instructions []targetInstruction `json:"instructions" jsonschema:"minItems=1" doc:"In order. addTargets {variation, values}, removeTargets {values}, clearTargets {variation}, replaceTargets {targets}: all, each {variation, values, contextKind}"`
 	because
 }) (*plan[targetsState], error) {
 	f, c, err := flagIn(ctx, ld, in.target())

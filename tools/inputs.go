@@ -27,7 +27,7 @@ func (a atEnvironment) target() ldclient.Target {
 // inEnvironment is atEnvironment for tools that read, which may fall back to production.
 type inEnvironment struct {
 	Project     string `json:"projectKey" alias:"project"`
-	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" doc:"production if not given"`
+	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" told:"true" doc:"production if not given"`
 }
 
 func (a inEnvironment) target() ldclient.Target {
@@ -58,7 +58,7 @@ func (a atFlagEnvironment) target() ldclient.Target {
 type inFlagEnvironment struct {
 	Project     string `json:"projectKey" alias:"project"`
 	Flag        string `json:"flagKey" alias:"flag,featureFlagKey,key"`
-	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" doc:"production if not given"`
+	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" told:"true" doc:"production if not given"`
 }
 
 func (a inFlagEnvironment) target() ldclient.Target {
@@ -78,7 +78,7 @@ func (a atSegment) target() ldclient.Target {
 // inSegment is atSegment for tools that read, which may fall back to production.
 type inSegment struct {
 	Project     string `json:"projectKey" alias:"project"`
-	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" doc:"production if not given"`
+	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" told:"true" doc:"production if not given"`
 	Segment     string `json:"segmentKey" alias:"segment,key"`
 }
 
@@ -88,9 +88,9 @@ func (a inSegment) target() ldclient.Target {
 
 // because is what every writer takes besides its own arguments.
 type because struct {
-	Comment string `json:"comment,omitempty" alias:"reason" doc:"Why, for the audit log"`
-	Confirm string `json:"confirm,omitempty" doc:"What a reply asks for, once the user agreed"`
-	DryRun  bool   `json:"dryRun,omitempty" doc:"Show before and after, write nothing"`
+	Comment string `json:"comment,omitempty" alias:"reason" told:"true" doc:"Why, for the audit log"`
+	Confirm string `json:"confirm,omitempty" told:"true" doc:"What a reply asks for, once the user agreed"`
+	DryRun  bool   `json:"dryRun,omitempty" told:"true" doc:"Show before and after, write nothing"`
 }
 
 func (b because) given() because { return b }
@@ -99,11 +99,11 @@ var _ interface{ given() because } = because{}
 
 // longLists leads through what a detail shows ten of.
 type longLists struct {
-	RulesOffset  int `json:"rulesOffset,omitempty" jsonschema:"minimum=0,maximum=100000" doc:"Rules to skip; a reply shows ten"`
-	ValuesOffset int `json:"valuesOffset,omitempty" jsonschema:"minimum=0,maximum=100000" doc:"Targeted keys and clause values to skip; a reply shows ten of each"`
+	RulesOffset  int `json:"rulesOffset,omitempty" jsonschema:"minimum=0,maximum=100000" told:"true" doc:"Rules to skip; a reply shows ten"`
+	ValuesOffset int `json:"valuesOffset,omitempty" jsonschema:"minimum=0,maximum=100000" told:"true" doc:"Targeted keys and clause values to skip; a reply shows ten of each"`
 }
 
 type paged struct {
-	Limit  int `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200" default:"20" doc:"1 to 200, 20 if not given"`
-	Offset int `json:"offset,omitempty" jsonschema:"minimum=0,maximum=1000000" doc:"nextOffset of the last reply"`
+	Limit  int `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200" default:"20" told:"true" doc:"1 to 200, 20 if not given"`
+	Offset int `json:"offset,omitempty" jsonschema:"minimum=0,maximum=1000000" told:"true" doc:"nextOffset of the last reply"`
 }

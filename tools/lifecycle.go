@@ -20,7 +20,7 @@ var lifecycle = Toolset{
 // oneOrAllFlags is a flag as a whole, or every flag of a project, for tools that read.
 type oneOrAllFlags struct {
 	Project string `json:"projectKey" alias:"project"`
-	Flag    string `json:"flagKey,omitempty" alias:"flag,featureFlagKey,key" doc:"Flag key; every flag if not given"`
+	Flag    string `json:"flagKey,omitempty" alias:"flag,featureFlagKey,key" doc:"Every flag if not given"`
 }
 
 func (a oneOrAllFlags) target() ldclient.Target {
@@ -68,10 +68,10 @@ type statusRow struct {
 
 var getFlagStatusAcrossEnvs = read(Spec{
 	Name: "get-flag-status-across-envs", Title: "Get a flag's status everywhere", Aliases: []string{"get-flag-status-across-environments"},
-	Doc: "Read one flag's lifecycle status and latest request in every environment at once. Launched: requested, on, one variation, unchanged for 7 days; inactive: not requested for 7 days.",
+	Doc: "Read one flag's lifecycle status and latest request in every environment at once.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlag
-	Offset int `json:"offset,omitempty" jsonschema:"minimum=0,maximum=100000" doc:"Environments to skip; pass nextOffset of the last reply"`
+	Offset int `json:"offset,omitempty" jsonschema:"minimum=0,maximum=100000" told:"true" doc:"nextOffset of the last reply"`
 }) (page[statusRow], error) {
 	status, err := ld.Flags.StatusAcross(ctx, in.Project, in.Flag)
 	if err != nil {
@@ -143,7 +143,7 @@ type flagHealth struct {
 
 var getFlagHealth = read(Spec{
 	Name: "get-flag-health", Title: "Get a flag's health",
-	Doc: "Judge one flag in one environment: lifecycle, latest request, targeting in short, age, whether temporary, and whether it looks stale or abandoned.",
+	Doc: "Judge one flag: lifecycle, latest request, targeting in short, age, and whether it looks stale or abandoned.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct{ inFlagEnvironment }) (flagHealth, error) {
 	f, c, err := flagIn(ctx, ld, in.target())
 	if err != nil {

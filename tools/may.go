@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -68,14 +67,14 @@ func kindsOf(t Tool) []string {
 	if t.On != "" {
 		return strings.Split(t.On, ", ")
 	}
-	in := reflect.New(t.in)
-	if json.Unmarshal([]byte(`{"projectKey":"p","environmentKey":"e","flagKey":"f","segmentKey":"s","key":"k"}`), in.Interface()) != nil {
+	in := t.code.in()
+	if json.Unmarshal([]byte(`{"projectKey":"p","environmentKey":"e","flagKey":"f","segmentKey":"s","key":"k"}`), in) != nil {
 		return nil
 	}
-	if _, later := in.Interface().(interface{ knownLater() }); later {
+	if _, later := in.(interface{ knownLater() }); later {
 		return nil
 	}
-	target, ok := in.Interface().(interface{ target() ldclient.Target })
+	target, ok := in.(interface{ target() ldclient.Target })
 	if !ok {
 		return nil
 	}

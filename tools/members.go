@@ -37,12 +37,12 @@ func memberRowOf(m ldclient.Member) memberRow {
 
 var findMembers = read(Spec{
 	Name: "find-members", Title: "Find members", Aliases: []string{"list-members"},
-	Doc: "Find members by name, email, team or role, with their ids: who a maintainer or reviewer is. All filters that are given must hold.",
+	Doc: "Find members by name, email, team or role, with their ids.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
-	Query string `json:"query,omitempty" alias:"search,name" doc:"Part of a name or email"`
-	Email string `json:"email,omitempty" doc:"A whole email"`
-	Team  string `json:"teamKey,omitempty" alias:"team" doc:"Only members of this team"`
-	Role  string `json:"role,omitempty" doc:"Base role, or a custom role's key"`
+	Query string `json:"query,omitempty" alias:"search,name" told:"true" doc:"Part of a name or email"`
+	Email string `json:"email,omitempty"`
+	Team  string `json:"teamKey,omitempty" alias:"team"`
+	Role  string `json:"role,omitempty" doc:"Base role or custom role key"`
 	paged
 }) (page[memberRow], error) {
 	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.Member], error) {
@@ -69,7 +69,7 @@ var getMember = read(Spec{
 	Name: "get-member", Title: "Get a member",
 	Doc: "Read one member: role, custom roles, teams and the roles that these add.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
-	ID string `json:"id,omitempty" alias:"memberId,_id,email" default:"me" doc:"Id, email, or me, which is the default"`
+	ID string `json:"id,omitempty" alias:"memberId,_id,email" default:"me" doc:"Id, email or me"`
 }) (memberDetail, error) {
 	m, err := memberBy(ctx, ld, in.ID)
 	if err != nil {
@@ -112,7 +112,7 @@ var listTeams = read(Spec{
 	Name: "list-teams", Title: "List teams",
 	Doc: "List or search the account's teams. Members of one: find-members with teamKey.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
-	Query string `json:"query,omitempty" alias:"search" doc:"Part of a key or name"`
+	Query string `json:"query,omitempty" alias:"search" told:"true" doc:"Part of a key or name"`
 	paged
 }) (page[teamRow], error) {
 	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.Team], error) {
@@ -128,7 +128,7 @@ var listTeams = read(Spec{
 
 // inTeam names one team.
 type inTeam struct {
-	Team string `json:"teamKey" alias:"team,key" doc:"Team key"`
+	Team string `json:"teamKey" alias:"team,key"`
 }
 
 func (a inTeam) target() ldclient.Target { return ldclient.Target{Kind: "team", Key: a.Team} }

@@ -92,6 +92,17 @@ func keysOf[T any](items []T, key func(T) string) []string {
 
 // didYouMean offers up to three keys that are near to the one given, or all of a short list.
 func didYouMean(given string, have []string) string {
+	if near := nearest(given, have); near != "" {
+		return near
+	}
+	if len(have) > 0 && len(have) <= 10 {
+		return " (there are " + strings.Join(have, ", ") + ")"
+	}
+	return ""
+}
+
+// nearest offers up to three keys that are near to the one given.
+func nearest(given string, have []string) string {
 	type candidate struct {
 		key      string
 		distance int
@@ -107,13 +118,10 @@ func didYouMean(given string, have []string) string {
 		}
 	}
 	slices.SortStableFunc(near, func(a, b candidate) int { return a.distance - b.distance })
-	if len(near) > 0 {
-		return " (did you mean " + strings.Join(keysOf(near[:min(3, len(near))], func(c candidate) string { return c.key }), ", ") + "?)"
+	if len(near) == 0 {
+		return ""
 	}
-	if len(have) > 0 && len(have) <= 10 {
-		return " (there are " + strings.Join(have, ", ") + ")"
-	}
-	return ""
+	return " (did you mean " + strings.Join(keysOf(near[:min(3, len(near))], func(c candidate) string { return c.key }), ", ") + "?)"
 }
 
 // distance is the number of characters to insert, delete or replace to get from a to b.

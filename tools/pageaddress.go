@@ -19,7 +19,7 @@ var addressNames = []string{"url", "link", "address"}
 // a person copied from the browser. What the caller gave besides must agree.
 func (c *call) readAddresses(args map[string]any) error {
 	takes := func(name string) bool {
-		return slices.ContainsFunc(c.tool.fields, func(f field) bool { return f.name == name })
+		return slices.ContainsFunc(c.tool.fields(), func(f field) bool { return f.name == name })
 	}
 	if !slices.ContainsFunc(pageKeys, takes) {
 		return nil

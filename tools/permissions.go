@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 )
 
 const (
+	learnAfter  = 100 * time.Millisecond // the first list, so that a client's start waits for nothing
 	learnEvery  = 5 * time.Minute
 	learnAtMost = 20 * time.Second // between two readings that calls ask for
 	learnWithin = 30 * time.Second
@@ -27,7 +29,11 @@ const (
 type permissions struct {
 	known atomic.Pointer[knowledge] // nil as long as nothing is
 	asked chan struct{}             // for reading anew
+	inUse chan struct{}             // closed once a client uses the server
+	once  sync.Once
 }
+
+func (p *permissions) used() { p.once.Do(func() { close(p.inUse) }) }
 
 // knowledge is what one reading found. Nobody changes it.
 type knowledge struct {
@@ -40,8 +46,8 @@ type knowledge struct {
 	never  map[string]string // why a tool can certainly never be used, by its name
 }
 
-// Learn reads what the token may do, in the background until ctx ends or the server is closed, so that
-// tools which LaunchDarkly would refuse in any case are not listed. It returns at once.
+// Learn reads what the token may do once a client uses the server, in the background until ctx ends or the server is
+// closed, so that tools which LaunchDarkly would refuse in any case are not listed. It returns at once.
 func (s *Server) Learn(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(s.open, cancel) //nolint:contextcheck // s.open is the server's own end
@@ -76,6 +82,11 @@ func (s *Server) Permissions(ctx context.Context) (Permissions, error) {
 
 // learnUntil reads again every few minutes, since roles change while a server runs, and when a call asks for it.
 func (s *Server) learnUntil(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-s.may.inUse:
+	}
 	tick := time.NewTicker(learnEvery)
 	defer tick.Stop()
 	for {

@@ -101,6 +101,8 @@ func learned(t *testing.T, change ...func(*setup)) *rig {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	r.server.Learn(ctx)
+	listed(t, r)
+	time.Sleep(time.Second)
 	synctest.Wait()
 	return r
 }
@@ -253,7 +255,7 @@ func TestUnknownIsShown(t *testing.T) {
 	})
 }
 
-// TestLearning: nothing is read before it is asked for, clients hear of it, and it goes on until it is ended.
+// TestLearning: nothing is read before a client uses the server, clients hear of it, and it goes on until it is ended.
 func TestLearning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, withToken(tokenOptions(t)["kill switch"]))
@@ -268,6 +270,12 @@ func TestLearning(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		r.server.Learn(ctx)
+		time.Sleep(time.Hour)
+		if n := len(r.Requests()); n > 0 {
+			t.Errorf("%d requests before a client used the server", n)
+		}
+		listed(t, r)
+		time.Sleep(time.Second)
 		synctest.Wait()
 		first := len(r.Requests())
 		if first == 0 || first > 4 {

@@ -22,6 +22,35 @@ type plan[View any] struct {
 	Apply func(context.Context, manner) (*View, error)
 }
 
+// untyped is the plan for the code that carries out those of all tools; its views are pointers to p's.
+func (p *plan[View]) untyped() *plan[any] {
+	out := &plan[any]{intent: p.intent, Before: view(p.Before)}
+	if p.Differ != nil {
+		out.Differ = func(before, after *any) { p.Differ(viewed[View](before), viewed[View](after)) }
+	}
+	out.Apply = func(ctx context.Context, how manner) (*any, error) {
+		after, err := p.Apply(ctx, how)
+		out.intent = p.intent // Noticed is told while the change is made
+		return view(after), err
+	}
+	return out
+}
+
+func view[View any](v *View) *any {
+	if v == nil {
+		return nil
+	}
+	out := any(v)
+	return &out
+}
+
+func viewed[View any](v *any) *View {
+	if v == nil {
+		return nil
+	}
+	return (*v).(*View)
+}
+
 // intent is the part of a plan that the guard and the reply need.
 type intent struct {
 	Says         string                 // what would be done, to go on after "This would "
@@ -74,13 +103,13 @@ type change[View any] struct {
 // carryOut makes a plan, takes it through the guard and makes the change. A
 // change that lost a race is planned anew and made once more, where that ends
 // in the same state; not if it was confirmed, for what was confirmed is gone.
-func carryOut[View any](ctx context.Context, c *call, makePlan func() (*plan[View], error)) (any, error) {
+func carryOut(ctx context.Context, c *call, makePlan func() (*plan[any], error)) (any, error) {
 	for again := false; ; again = true {
 		p, err := makePlan()
 		if err != nil {
 			return nil, err
 		}
-		reply := change[View]{Resource: c.target.String(), Before: p.Before, Notes: p.Notes, DryRun: c.given.DryRun}
+		reply := change[any]{Resource: c.target.String(), Before: p.Before, Notes: p.Notes, DryRun: c.given.DryRun}
 		if p.Nothing != "" {
 			reply.Notes = append(reply.Notes, p.Nothing+"; nothing was changed")
 			return reply, nil

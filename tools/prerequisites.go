@@ -12,10 +12,10 @@ import (
 
 // prerequisiteInstruction is one instruction on prerequisites, with LaunchDarkly's names.
 type prerequisiteInstruction struct {
-	Kind          string               `json:"kind" jsonschema:"enum=addPrerequisite,enum=updatePrerequisite,enum=removePrerequisite,enum=replacePrerequisites" doc:"What to do"`
-	Key           string               `json:"key,omitempty" alias:"flagKey,prerequisiteKey,flag" doc:"The prerequisite flag; for every kind but replacePrerequisites"`
-	Variation     string               `json:"variation,omitempty" alias:"variationId,variationKey,variationName,variationIndex" doc:"What that flag must serve: _id, name, value or index of its variation; to add and update"`
-	Prerequisites *[]prerequisiteInput `json:"prerequisites,omitempty" brief:"true" doc:"replacePrerequisites: all of them, objects with key and variation, [] for none"`
+	Kind          string               `json:"kind" jsonschema:"enum=addPrerequisite,enum=updatePrerequisite,enum=removePrerequisite,enum=replacePrerequisites"`
+	Key           string               `json:"key,omitempty" alias:"flagKey,prerequisiteKey,flag" doc:"Prerequisite flag"`
+	Variation     string               `json:"variation,omitempty" alias:"variationId,variationKey,variationName,variationIndex" doc:"What it must serve"`
+	Prerequisites *[]prerequisiteInput `json:"prerequisites,omitempty" brief:"true" doc:"replacePrerequisites: all {key, variation}"`
 }
 
 type prerequisiteInput struct {
@@ -49,10 +49,10 @@ func prerequisitesStateIn(environment string) func(*ldclient.Flag) prerequisites
 
 var updatePrerequisites = update(Spec{
 	Name: "update-prerequisites", Title: "Change prerequisites", Action: "updatePrerequisites",
-	Doc: "Add, change or remove the flags that must be on and serve a certain variation before a flag is evaluated in one environment. Where one does not, everyone gets the off variation.",
+	Doc: "Add, change or remove the flags that must be on and serve a certain variation before a flag is evaluated; else everyone gets the off variation.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlagEnvironment
-	Instructions []prerequisiteInstruction `json:"instructions" jsonschema:"minItems=1" doc:"What to change, in order"`
+	Instructions []prerequisiteInstruction `json:"instructions" jsonschema:"minItems=1" doc:"In order"`
 	because
 }) (*plan[prerequisitesState], error) {
 	f, c, err := flagIn(ctx, ld, in.target())

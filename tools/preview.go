@@ -24,12 +24,12 @@ type previewInput struct {
 	Project      string           `json:"projectKey,omitempty" alias:"project"`
 	Flag         string           `json:"flagKey,omitempty" alias:"flag,featureFlagKey"`
 	Segment      string           `json:"segmentKey,omitempty" alias:"segment" doc:"Instead of flagKey"`
-	Environment  string           `json:"environmentKey,omitempty" alias:"env,environment" doc:"production if not given"`
-	Instructions []rawInstruction `json:"instructions,omitempty" doc:"Of a semantic patch, such as {\"kind\":\"turnFlagOn\"}"`
-	Tool         string           `json:"tool,omitempty" alias:"toolName" doc:"Instead of instructions: a tool that would make the change"`
-	Arguments    object           `json:"arguments,omitempty" doc:"Its arguments"`
-	Contexts     []object         `json:"contexts,omitempty" alias:"context" doc:"Instead of those seen lately, as for evaluate-flags"`
-	Sample       int              `json:"sample,omitempty" jsonschema:"minimum=1,maximum=1000" default:"100" doc:"Contexts seen lately to look at, 1 to 1000, 100 if not given"`
+	Environment  string           `json:"environmentKey,omitempty" alias:"env,environment" told:"true" doc:"production if not given"`
+	Instructions []rawInstruction `json:"instructions,omitempty" doc:"Semantic patch, such as {\"kind\":\"turnFlagOn\"}"`
+	Tool         string           `json:"tool,omitempty" alias:"toolName" doc:"Instead of instructions: tool that would make the change"`
+	Arguments    object           `json:"arguments,omitempty"`
+	Contexts     []object         `json:"contexts,omitempty" alias:"context" doc:"Instead of those seen lately"`
+	Sample       int              `json:"sample,omitempty" jsonschema:"minimum=1,maximum=1000" default:"100" doc:"Contexts to look at, default 100"`
 }
 
 func (in previewInput) target() ldclient.Target {
@@ -60,7 +60,7 @@ type preview struct {
 
 var previewChange = readCall(Spec{
 	Name: "preview-change", Title: "Preview a change",
-	Doc: "Tell what a change of a flag or segment would do: its configuration before and after, which contexts would get another variation and why, and what could not be known. Writes nothing.",
+	Doc: "Tell what a change of a flag or segment would do, writing nothing: configuration before and after, which contexts would get another variation and why.",
 }, func(ctx context.Context, c *call, in previewInput) (preview, error) {
 	from, err := in.sampled()
 	if err != nil {
@@ -141,7 +141,7 @@ func (in previewInput) plannedBy(ctx context.Context, c *call) (intent, ldclient
 	switch {
 	case t == nil:
 		return intent{}, c.target, badf("there is no tool %q%s", short(in.Tool, 60), didYouMean(in.Tool, c.srv.writers()))
-	case t.plan == nil:
+	case t.Effect == Read:
 		return intent{}, c.target, badf("%s changes nothing, so there is nothing to preview; call it", t.Name)
 	case t.hidden != "" && t.hidden != becauseReadOnly:
 		return intent{}, c.target, refuse("%s is not available: %s.", t.Name, t.hidden)
@@ -150,7 +150,7 @@ func (in previewInput) plannedBy(ctx context.Context, c *call) (intent, ldclient
 	if args == nil {
 		args = map[string]any{}
 	}
-	if err := rename(t.fields, args); err != nil {
+	if err := rename(t.fields(), args); err != nil {
 		return intent{}, c.target, badf("arguments: %v", err)
 	}
 	for name, value := range map[string]string{"projectKey": in.Project, "environmentKey": in.Environment, "flagKey": in.Flag, "segmentKey": in.Segment} {
@@ -159,7 +159,7 @@ func (in previewInput) plannedBy(ctx context.Context, c *call) (intent, ldclient
 		case value == "":
 		case given && fmt.Sprint(said) != value:
 			return intent{}, c.target, badf("%s differs from the one in arguments; give it once", name)
-		case !given && slices.ContainsFunc(t.fields, func(f field) bool { return f.name == name }):
+		case !given && slices.ContainsFunc(t.fields(), func(f field) bool { return f.name == name }):
 			args[name] = value
 		}
 	}

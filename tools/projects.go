@@ -24,7 +24,7 @@ var listProjects = read(Spec{
 	Name: "list-projects", Title: "List projects",
 	Doc: "List or search the projects that the token may see.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
-	Query string `json:"query,omitempty" alias:"search" doc:"Part of a key or name"`
+	Query string `json:"query,omitempty" alias:"search" told:"true" doc:"Part of a key or name"`
 	paged
 }) (page[projectRow], error) {
 	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.Project], error) {
@@ -69,8 +69,8 @@ var getProject = read(Spec{
 
 // clientSideEdit says which client-side SDKs new flags are open to; what is left out stays as it is.
 type clientSideEdit struct {
-	EnvironmentID *bool `json:"usingEnvironmentId,omitempty" doc:"SDKs with a client-side ID"`
-	MobileKey     *bool `json:"usingMobileKey,omitempty" doc:"SDKs with a mobile key"`
+	EnvironmentID *bool `json:"usingEnvironmentId,omitempty"`
+	MobileKey     *bool `json:"usingMobileKey,omitempty"`
 }
 
 func (in *clientSideEdit) on(a ldclient.ClientSideAvailability) ldclient.ClientSideAvailability {
@@ -97,19 +97,19 @@ func projectStateOf(p *ldclient.Project) projectState {
 
 // newProject names a project that is yet to be created.
 type newProject struct {
-	Key string `json:"key" alias:"projectKey" doc:"Key of the new project, for good"`
+	Key string `json:"key" alias:"projectKey" doc:"For good"`
 }
 
 func (a newProject) target() ldclient.Target { return ldclient.Target{Project: a.Key} }
 
 var createProject = create(Spec{
 	Name: "create-project", Title: "Create a project", Action: "createProject",
-	Doc: "Create a project. LaunchDarkly gives it its default environments, test and production. SDK keys are never shown.",
+	Doc: "Create a project with LaunchDarkly's default environments, test and production.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	newProject
-	Name       string          `json:"name" doc:"Name for people"`
-	Tags       []string        `json:"tags,omitempty" doc:"Tags"`
-	ClientSide *clientSideEdit `json:"defaultClientSideAvailability,omitempty" alias:"clientSideAvailability" doc:"Client-side SDKs that see its new flags; mobile if not given"`
+	Name       string          `json:"name"`
+	Tags       []string        `json:"tags,omitempty"`
+	ClientSide *clientSideEdit `json:"defaultClientSideAvailability,omitempty" alias:"clientSideAvailability" doc:"Of new flags; mobile if not given"`
 	because
 }) (*plan[projectState], error) {
 	tags, err := checkedSettings(in.Key, in.Name, in.Tags)
@@ -149,7 +149,7 @@ var createProject = create(Spec{
 var updateProject = update(Spec{
 	Name: "update-project", Title: "Update a project", Action: "updateProjectName",
 	Or:  "updateTags, updateDefaultClientSideAvailability, updateIncludeInSnippetByDefault, updateProjectFlagDefaults, updateDefaultReleasePipeline",
-	Doc: "Change a project's name, tags, or which client-side SDKs see its new flags. What is not given stays as it is.",
+	Doc: "Change a project's name, tags, or which client-side SDKs see its new flags.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atProject
 	projectEdit
@@ -168,9 +168,9 @@ var updateProject = update(Spec{
 
 // projectEdit is how a project's settings shall be; nil leaves one as it is.
 type projectEdit struct {
-	Name       *string         `json:"name,omitempty" doc:"New name"`
-	Tags       *[]string       `json:"tags,omitempty" doc:"All tags; [] for none"`
-	ClientSide *clientSideEdit `json:"defaultClientSideAvailability,omitempty" alias:"clientSideAvailability" doc:"Client-side SDKs that see new flags"`
+	Name       *string         `json:"name,omitempty"`
+	Tags       *[]string       `json:"tags,omitempty" doc:"All; [] for none"`
+	ClientSide *clientSideEdit `json:"defaultClientSideAvailability,omitempty" alias:"clientSideAvailability" doc:"Of new flags"`
 }
 
 // projectPlan plans a change of a project's settings.

@@ -3,10 +3,11 @@ package tools
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 // prompt is a job that people ask for, as steps for the assistant. What stands
@@ -86,14 +87,14 @@ var prompts = []prompt{
 }
 
 // namedTool finds the tools that a step names.
-var namedTool = regexp.MustCompile("`([a-z]+(?:-[a-z]+)+)`")
+var namedTool = pattern.Of("`([a-z]+(?:-[a-z]+)+)`")
 
 // text renders a prompt. Arguments are the caller's own words; nothing from LaunchDarkly is put in.
 func (p prompt) text(arguments map[string]string, serves func(tool string) bool) (string, error) {
 	var b strings.Builder
 	n := 0
 	for i, step := range p.steps {
-		for _, named := range namedTool.FindAllStringSubmatch(step, -1) {
+		for _, named := range namedTool().FindAllStringSubmatch(step, -1) {
 			if !serves(named[1]) {
 				step = ""
 			}

@@ -22,7 +22,7 @@ func TestPromptsNameTools(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, named := range namedTool.FindAllStringSubmatch(text, -1) {
+		for _, named := range namedTool().FindAllStringSubmatch(text, -1) {
 			if !exists[named[1]] {
 				t.Errorf("%s names %s, which is no tool", p.name, named[1])
 			}
@@ -31,7 +31,7 @@ func TestPromptsNameTools(t *testing.T) {
 			t.Errorf("%s: an argument was not put in: %s", p.name, text)
 		}
 		none, err := p.text(given, func(string) bool { return false })
-		if err != nil || namedTool.MatchString(none) || len(none) >= len(text) {
+		if err != nil || namedTool().MatchString(none) || len(none) >= len(text) {
 			t.Errorf("%s names tools that are not served: %s", p.name, none)
 		}
 		if _, err := p.text(nil, func(string) bool { return true }); err == nil {

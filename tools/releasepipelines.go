@@ -28,7 +28,7 @@ var listReleasePipelines = read(Spec{
 	Doc: "List a project's release pipelines with their phases.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atProject
-	Query string `json:"query,omitempty" alias:"search" doc:"Part of a key, name or description"`
+	Query string `json:"query,omitempty" alias:"search" told:"true" doc:"Part of a key, name or description"`
 	paged
 }) (page[pipelineRow], error) {
 	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.ReleasePipeline], error) {
@@ -95,7 +95,7 @@ func audienceViews(scope ldclient.Scope, in []ldclient.ReleaseAudience) []audien
 
 type atReleasePipeline struct {
 	Project  string `json:"projectKey" alias:"project"`
-	Pipeline string `json:"pipelineKey" alias:"key,releasePipelineKey" doc:"Release pipeline key"`
+	Pipeline string `json:"pipelineKey" alias:"key,releasePipelineKey"`
 }
 
 func (a atReleasePipeline) target() ldclient.Target {

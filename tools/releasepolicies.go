@@ -73,7 +73,7 @@ func (v policyView) incomplete() string {
 
 var listReleasePolicies = read(Spec{
 	Name: "list-release-policies", Title: "List release policies",
-	Doc: "List a project's release policies by rank: what they apply to, how they release, the metrics that they attach.",
+	Doc: "List a project's release policies by rank.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atProject
 	ExcludeDefault bool `json:"excludeDefault,omitempty" doc:"true leaves the default policy out"`
@@ -138,7 +138,7 @@ func (in matchInput) target() ldclient.Target {
 
 var matchReleasePolicies = read(Spec{
 	Name: "match-release-policies", Title: "Match release policies",
-	Doc: "Tell which release policy governs a flag, or a flag with given tags, in an environment, and what it attaches; warns where none applies or the winning one is incomplete.",
+	Doc: "Tell which release policy governs a flag, or a flag with given tags, and what it attaches.",
 }, func(ctx context.Context, ld *ldclient.Client, in matchInput) (policyMatch, error) {
 	tags := in.Tags
 	switch {
@@ -196,7 +196,7 @@ func applies(s *ldclient.ReleaseScope, environment string, tags []string) bool {
 
 type atReleasePolicy struct {
 	Project string `json:"projectKey" alias:"project"`
-	Policy  string `json:"policyKey" alias:"key,policy,releasePolicyKey" doc:"Release policy key"`
+	Policy  string `json:"policyKey" alias:"key,policy,releasePolicyKey"`
 }
 
 func (a atReleasePolicy) target() ldclient.Target {
@@ -231,14 +231,14 @@ func policyNamed(ctx context.Context, ld *ldclient.Client, at atReleasePolicy) (
 
 // policySettings are what a policy can say besides its name and method.
 type policySettings struct {
-	Environments *[]string     `json:"environmentKeys,omitempty" doc:"Where it applies; [] for everywhere"`
-	FlagTags     *[]string     `json:"flagTags,omitempty" alias:"flagTagKeys" doc:"Flags with any of these tags; [] for all"`
-	Unit         string        `json:"randomizationUnit,omitempty" alias:"rolloutContextKindKey" doc:"Context kind to divide"`
-	Stages       *[]stageInput `json:"stages,omitempty" brief:"true" doc:"In order, such as {\"percent\":10,\"hours\":24}"`
+	Environments *[]string     `json:"environmentKeys,omitempty" doc:"[] for everywhere"`
+	FlagTags     *[]string     `json:"flagTags,omitempty" alias:"flagTagKeys" doc:"Any of these; [] for all"`
+	Unit         string        `json:"randomizationUnit,omitempty" alias:"rolloutContextKindKey"`
+	Stages       *[]stageInput `json:"stages,omitempty" brief:"true" doc:"{\"percent\":10,\"hours\":24}"`
 	Metrics      *[]string     `json:"metricKeys,omitempty" doc:"Guarded only, as the rest"`
-	MetricGroups *[]string     `json:"metricGroupKeys,omitempty" doc:"Metric groups"`
-	Rollback     *bool         `json:"rollbackOnRegression,omitempty" doc:"Take a rollout back when a metric regresses"`
-	MinSample    *int          `json:"minSampleSize,omitempty" jsonschema:"minimum=0" doc:"Samples before a metric counts"`
+	MetricGroups *[]string     `json:"metricGroupKeys,omitempty"`
+	Rollback     *bool         `json:"rollbackOnRegression,omitempty"`
+	MinSample    *int          `json:"minSampleSize,omitempty" jsonschema:"minimum=0"`
 }
 
 // into changes fields by what was given.
@@ -341,11 +341,11 @@ func policyNotes(v policyView) []string {
 
 var createReleasePolicy = create(Spec{
 	Name: "create-release-policy", Title: "Create a release policy", Action: "createReleasePolicy",
-	Doc: "Add a release policy to a project: how flags with certain tags are released in certain environments. It ranks last; order-release-policies changes that.",
+	Doc: "Add a release policy: how flags with certain tags are released in certain environments. It ranks last.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atReleasePolicy
-	Name   string `json:"name" doc:"At most 256 characters"`
-	Method string `json:"releaseMethod" jsonschema:"enum=guarded-release,enum=progressive-release" doc:"With metrics, or without"`
+	Name   string `json:"name"`
+	Method string `json:"releaseMethod" jsonschema:"enum=guarded-release,enum=progressive-release"`
 	policySettings
 	because
 }) (*plan[policyView], error) {
@@ -386,11 +386,11 @@ func policyDone(p *ldclient.ReleasePolicy, err error) (*policyView, error) {
 
 var updateReleasePolicy = update(Spec{
 	Name: "update-release-policy", Title: "Change a release policy", Action: "updateReleasePolicy",
-	Doc: "Change a release policy; what is not given stays. Releases that run already are not touched.",
+	Doc: "Change a release policy. Releases that run already are not touched.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atReleasePolicy
-	Name   string `json:"name,omitempty" doc:"New name"`
-	Method string `json:"releaseMethod,omitempty" jsonschema:"enum=guarded-release,enum=progressive-release" doc:"A change to progressive-release drops the metrics"`
+	Name   string `json:"name,omitempty"`
+	Method string `json:"releaseMethod,omitempty" jsonschema:"enum=guarded-release,enum=progressive-release" doc:"progressive-release drops the metrics"`
 	policySettings
 	because
 }) (*plan[policyView], error) {
@@ -455,7 +455,7 @@ var orderReleasePolicies = update(Spec{
 	Doc: "Set the order of a project's release policies; the first one that applies to a flag wins.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atProject
-	Keys []string `json:"policyKeys" jsonschema:"minItems=1" doc:"Keys to put first, in order; the others follow as they are"`
+	Keys []string `json:"policyKeys" jsonschema:"minItems=1" doc:"First, in order; others follow as they are"`
 	because
 }) (*plan[policyOrder], error) {
 	all, err := ranked(ctx, ld, in.Project, true)

@@ -74,19 +74,19 @@ func ruleAt(c ldclient.FlagConfig, id string) (ruleRef, error) {
 
 type newRollout struct {
 	atFlagEnvironment
-	Test    string       `json:"testVariationId" alias:"targetVariationId,testVariation,variation" doc:"What to roll out: a variation's _id, name, value or index"`
-	Control string       `json:"controlVariationId" alias:"originalVariationId,controlVariation" doc:"The variation that it replaces"`
-	Unit    string       `json:"randomizationUnit,omitempty" default:"user" doc:"Context kind to divide, user if not given"`
-	Stages  []stageInput `json:"stages" jsonschema:"minItems=1" doc:"In order; after the last one everyone gets the test variation"`
-	RuleID  string       `json:"ruleId,omitempty" doc:"_id of a targeting rule; the default rule if not given"`
-	TurnOn  bool         `json:"turnOn,omitempty" doc:"true turns the flag on in the same change; a rollout needs it on"`
+	Test    string       `json:"testVariationId" alias:"targetVariationId,testVariation,variation" doc:"Variation to roll out"`
+	Control string       `json:"controlVariationId" alias:"originalVariationId,controlVariation" doc:"Variation that it replaces"`
+	Unit    string       `json:"randomizationUnit,omitempty" default:"user" told:"true" doc:"Context kind to divide, user if not given"`
+	Stages  []stageInput `json:"stages" jsonschema:"minItems=1" doc:"In order, then everyone"`
+	RuleID  string       `json:"ruleId,omitempty" doc:"Default rule if not given"`
+	TurnOn  bool         `json:"turnOn,omitempty" doc:"Turn the flag on too"`
 }
 
 type stageInput struct {
-	Percent  *float64 `json:"percent,omitempty" doc:"Share of the contexts, at most 50 where guarded"`
-	Hours    *float64 `json:"hours,omitempty" doc:"How long"`
-	Weight   *int     `json:"rolloutWeight,omitempty" alias:"allocation" doc:"For percent, in thousandths: 10000 is 10 %"`
-	Duration *int64   `json:"monitoringWindowMilliseconds,omitempty" alias:"durationMillis" doc:"For hours"`
+	Percent  *float64 `json:"percent,omitempty" doc:"At most 50 where guarded"`
+	Hours    *float64 `json:"hours,omitempty"`
+	Weight   *int     `json:"rolloutWeight,omitempty" alias:"allocation" quiet:"true" doc:"For percent, in thousandths: 10000 is 10 %"`
+	Duration *int64   `json:"monitoringWindowMilliseconds,omitempty" alias:"durationMillis" quiet:"true" doc:"For hours"`
 }
 
 const (
@@ -168,15 +168,15 @@ func stageText(s ldclient.ReleaseStage) string {
 }
 
 type metricInput struct {
-	Key          string       `json:"metricKey" alias:"key" doc:"Key of a metric"`
-	IsGroup      bool         `json:"isGroup,omitempty" doc:"It is a metric group"`
-	Threshold    *float64     `json:"regressionThreshold,omitempty" doc:"Taken, but not part of the public API"`
-	OnRegression onRegression `json:"onRegression,omitzero" doc:"The rollout pauses if not given"`
+	Key          string       `json:"metricKey" alias:"key"`
+	IsGroup      bool         `json:"isGroup,omitempty"`
+	Threshold    *float64     `json:"regressionThreshold,omitempty" quiet:"true" doc:"Taken, but not part of the public API"`
+	OnRegression onRegression `json:"onRegression,omitzero" doc:"Pauses if not given"`
 }
 
 type onRegression struct {
-	Notify   bool `json:"notify,omitempty" doc:"LaunchDarkly always does"`
-	Rollback bool `json:"rollback,omitempty" doc:"Go back to the control variation"`
+	Notify   bool `json:"notify,omitempty" quiet:"true" doc:"LaunchDarkly always does"`
+	Rollback bool `json:"rollback,omitempty"`
 }
 
 func metricsOf(in []metricInput, r *ldclient.NewRelease) (words string, notes []string, err error) {
@@ -207,7 +207,7 @@ var startGuardedRollout = update(Spec{
 		`Example: stages [{"percent":10,"hours":24},{"percent":50,"hours":24}], metrics [{"metricKey":"errors","onRegression":{"rollback":true}}].`,
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	newRollout
-	Metrics []metricInput `json:"metrics" jsonschema:"minItems=1" doc:"What to watch"`
+	Metrics []metricInput `json:"metrics" jsonschema:"minItems=1"`
 	because
 }) (*plan[releaseState], error) {
 	return startRollout(ctx, ld, guarded, in.newRollout, in.Metrics)
@@ -216,7 +216,7 @@ var startGuardedRollout = update(Spec{
 var startProgressiveRollout = update(Spec{
 	Name: "start-progressive-rollout", Title: "Start a progressive rollout", Action: "updateFallthroughWithMeasuredRollout",
 	Or: "updateRulesWithMeasuredRollout", Additive: true,
-	Doc: "Roll a variation out in stages by the clock, without metrics. For a split that stays, set the rollout of the rule instead.",
+	Doc: "Roll a variation out in stages by the clock, without metrics. For a split that stays use update-rollout.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	newRollout
 	because
@@ -308,14 +308,14 @@ func labelOf(f *ldclient.Flag, id string) string {
 
 type endRollout struct {
 	atFlagEnvironment
-	Final  string `json:"finalVariation,omitempty" alias:"finalVariationId,variation" doc:"What everyone gets then: the test or the control variation by _id, name, value or index; the present split stays if not given"`
-	RuleID string `json:"ruleId,omitempty" doc:"_id of the rule, where rollouts run on several"`
+	Final  string `json:"finalVariation,omitempty" alias:"finalVariationId,variation" doc:"Test or control variation"`
+	RuleID string `json:"ruleId,omitempty" doc:"Where several run"`
 }
 
 var stopGuardedRollout = update(Spec{
 	Name: "stop-guarded-rollout", Title: "Stop a guarded rollout", Action: "stopMeasuredRolloutOnFlagFallthrough",
 	Or:  "stopMeasuredRolloutOnFlagRule",
-	Doc: "Stop a flag's guarded rollout: with finalVariation everyone gets that one, otherwise the rule keeps its present split, unwatched.",
+	Doc: "Stop a flag's guarded rollout: everyone gets finalVariation, or the present split stays, unwatched.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	endRollout
 	because
@@ -326,7 +326,7 @@ var stopGuardedRollout = update(Spec{
 var stopProgressiveRollout = update(Spec{
 	Name: "stop-progressive-rollout", Title: "Stop a progressive rollout", Action: "stopMeasuredRolloutOnFlagFallthrough",
 	Or:  "stopMeasuredRolloutOnFlagRule",
-	Doc: "Stop a flag's progressive rollout: with finalVariation everyone gets that one, otherwise the rule keeps its present split.",
+	Doc: "Stop a flag's progressive rollout: everyone gets finalVariation, or the present split stays.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	endRollout
 	because

@@ -58,12 +58,11 @@ type repositoryUses struct {
 
 var checkRemovalReadiness = read(Spec{
 	Name: "check-removal-readiness", Title: "Check whether a flag can be removed",
-	Doc: "Judge whether a flag can be removed from code: safe, caution or blocked, with blockers, warnings and the value that stands in for it. " +
-		"Looks at use, targeting, dependent flags, expiring targets and code references; every critical environment counts.",
+	Doc: "Judge whether a flag can be removed from code: safe, caution or blocked, with reasons and the value that stands in for it.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlag
-	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"-" doc:"Count this environment too, besides the critical ones"`
-	Repository  string `json:"repository,omitempty" alias:"repo,repoName" doc:"Repository being cleaned up, as list-code-repositories names it; its references are no warning"`
+	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"-" doc:"Besides the critical ones"`
+	Repository  string `json:"repository,omitempty" alias:"repo,repoName" doc:"Being cleaned up: its references are no warning"`
 }) (readiness, error) {
 	for _, key := range []string{in.Flag, in.Environment} {
 		if err := ldclient.CheckKey(key); key != "" && err != nil {

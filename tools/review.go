@@ -139,7 +139,7 @@ func shownWhole(v any) bool {
 }
 
 // approvalReply tells a change that the environment wants approved: it is no failure, but nothing was written.
-func approvalReply[View any](c *call, reply change[View], p *plan[View], refused error) change[View] {
+func approvalReply(c *call, reply change[any], p *plan[any], refused error) change[any] {
 	says := refused.Error()
 	if e, ok := errors.AsType[*ldclient.Error](refused); ok {
 		says = e.Message

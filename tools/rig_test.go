@@ -33,6 +33,8 @@ type rig struct {
 	t      *testing.T
 	server *tools.Server
 	client *client.Client
+
+	instructions string // what the server tells clients of itself
 }
 
 // setup is what a test may change before a rig starts.
@@ -55,6 +57,12 @@ func start(t *testing.T, change ...func(*setup)) *rig {
 	if s.client.Transport == account {
 		s.client.Transport = documented{account, t}
 	}
+	return connect(t, account, s)
+}
+
+// connect starts a server and a client of it.
+func connect(t *testing.T, account *sandbox.Account, s setup) *rig {
+	t.Helper()
 	ld, err := ldclient.New(s.client)
 	if err != nil {
 		t.Fatal(err)
@@ -74,10 +82,11 @@ func start(t *testing.T, change ...func(*setup)) *rig {
 	}
 	var hello mcp.InitializeRequest
 	hello.Params.ClientInfo = mcp.Implementation{Name: "test", Version: "1"}
-	if _, err := c.Initialize(t.Context(), hello); err != nil {
+	welcome, err := c.Initialize(t.Context(), hello)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{account, t, srv, c}
+	return &rig{account, t, srv, c, welcome.Instructions}
 }
 
 // documented lets through what LaunchDarkly's OpenAPI document allows, and fails the test on anything else.

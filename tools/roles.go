@@ -34,7 +34,7 @@ func statementsOf(r *ldclient.Role) []string {
 
 var listRoles = read(Spec{
 	Name: "list-roles", Title: "List roles",
-	Doc: "List the account's custom and preset roles. The base roles reader, writer, admin and owner are not among them.",
+	Doc: "List the account's custom and preset roles. The base roles are not among them.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct{ paged }) (page[roleRow], error) {
 	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.Role], error) { return ld.Roles.List(ctx, p) })
 	if err != nil {
@@ -59,7 +59,7 @@ type roleDetail struct {
 
 var getRole = read(Spec{
 	Name: "get-role", Title: "Get a role",
-	Doc: "Read one custom or preset role: what it allows and denies, a line for each policy statement.",
+	Doc: "Read one custom or preset role: what it allows and denies.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inRole
 	Offset int `json:"statementsOffset,omitempty" jsonschema:"minimum=0,maximum=100000" doc:"Statements to skip; a reply shows ten"`

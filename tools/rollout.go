@@ -15,8 +15,8 @@ import (
 
 // chosen is how a caller names one variation of the flag.
 type chosen struct {
-	Variation string `json:"variation,omitempty" alias:"variationId,variationKey,variationName,variationValue" doc:"A variation's _id, name, value or index"`
-	Index     *int   `json:"variationIndex,omitempty" jsonschema:"minimum=0" doc:"Or its index"`
+	Variation string `json:"variation,omitempty" alias:"variationId,variationKey,variationName,variationValue" told:"true" doc:"A variation's _id, name, value or index"`
+	Index     *int   `json:"variationIndex,omitempty" jsonschema:"minimum=0" quiet:"true" doc:"Or its index"`
 }
 
 // of resolves what was chosen.
@@ -61,19 +61,19 @@ func rolloutStateIn(environment string) func(*ldclient.Flag) rolloutState {
 
 type rolloutInput struct {
 	atFlagEnvironment
-	Type string `json:"rolloutType,omitempty" jsonschema:"enum=percentage,enum=variation" doc:"Follows from the rest if not given"`
+	Type string `json:"rolloutType,omitempty" jsonschema:"enum=percentage,enum=variation" quiet:"true" doc:"Follows from the rest if not given"`
 	chosen
-	Percent     *float64            `json:"percent,omitempty" jsonschema:"minimum=0,maximum=100" doc:"Serve variation to this percentage and, for a flag of two variations, the other one to the rest"`
-	Weights     []map[string]scalar `json:"weights,omitempty" doc:"Percentages, 100 in all: [{\"variation\":\"on\",\"percent\":20},{\"variation\":\"off\",\"percent\":80}], variationIndex for an index, or {\"on\":20,\"off\":80}"`
-	Ordered     []float64           `json:"rolloutWeights,omitempty" doc:"Or the percentages alone, one a variation, in the flag's order"`
-	BucketBy    string              `json:"rolloutBucketBy,omitempty" alias:"bucketBy" doc:"Attribute to divide by; as before, or key, if not given"`
-	ContextKind string              `json:"rolloutContextKind,omitempty" alias:"contextKind" doc:"Context kind to divide; as before, or user, if not given"`
+	Percent     *float64            `json:"percent,omitempty" jsonschema:"minimum=0,maximum=100" doc:"Of variation; a second one gets the rest"`
+	Weights     []map[string]scalar `json:"weights,omitempty" doc:"[{\"variation\":\"on\",\"percent\":20},{\"variation\":\"off\",\"percent\":80}]"`
+	Ordered     []float64           `json:"rolloutWeights,omitempty" quiet:"true" doc:"Or the percentages alone, one a variation, in the flag's order"`
+	BucketBy    string              `json:"rolloutBucketBy,omitempty" alias:"bucketBy" told:"true" doc:"Attribute to divide by; as before, or key, if not given"`
+	ContextKind string              `json:"rolloutContextKind,omitempty" alias:"contextKind" told:"true" doc:"Context kind to divide; as before, or user, if not given"`
 	because
 }
 
 var updateRollout = update(Spec{
 	Name: "update-rollout", Title: "Change the default rule", Action: "updateFallthrough",
-	Doc: "Set what a flag's default rule serves in one environment: one variation, or a percentage rollout. It applies to contexts that match no target and no rule while the flag is on.",
+	Doc: "Set what a flag's default rule serves: one variation, or a percentage rollout. It applies to contexts that match no target and no rule.",
 }, func(ctx context.Context, ld *ldclient.Client, in rolloutInput) (*plan[rolloutState], error) {
 	f, c, err := flagIn(ctx, ld, in.target())
 	if err != nil {
@@ -263,7 +263,7 @@ func offServes(f *ldclient.Flag, c ldclient.FlagConfig) string {
 
 var updateOffVariation = update(Spec{
 	Name: "update-off-variation", Title: "Change the off variation", Action: "updateOffVariation",
-	Doc: "Set which variation a flag serves in one environment while its targeting is off or a prerequisite is not met.",
+	Doc: "Set which variation a flag serves while its targeting is off or a prerequisite is not met.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlagEnvironment
 	chosen
@@ -306,11 +306,11 @@ func eventsStateIn(environment string) func(*ldclient.Flag) eventsState {
 var updateTrackEvents = update(Spec{
 	Name: "update-track-events", Title: "Change event tracking", Action: "updateTrackEvents",
 	Or:  "updateFlagFallthroughTrackEvents, updateRules",
-	Doc: "Set whether SDKs send a full event for each evaluation of a flag in one environment, always or where the default rule served. For one rule use update-targeting-rules.",
+	Doc: "Set whether SDKs send a full event for each evaluation of a flag, always or where the default rule served.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlagEnvironment
-	Track       *bool `json:"trackEvents,omitempty" doc:"For every evaluation"`
-	Fallthrough *bool `json:"trackEventsFallthrough,omitempty" doc:"For evaluations by the default rule"`
+	Track       *bool `json:"trackEvents,omitempty"`
+	Fallthrough *bool `json:"trackEventsFallthrough,omitempty"`
 	because
 }) (*plan[eventsState], error) {
 	f, c, err := flagIn(ctx, ld, in.target())

@@ -85,7 +85,7 @@ func rolloutOf(f *ldclient.Flag, c ldclient.FlagConfig, r ldclient.AutomatedRele
 
 var getRolloutStatus = read(Spec{
 	Name: "get-rollout-status", Title: "Get the status of rollouts",
-	Doc: "Tell which guarded or progressive rollouts run on a flag in one environment: stage, metrics, variations, what ended lately; and which rules serve percentages.",
+	Doc: "Tell which guarded or progressive rollouts run on a flag, and which rules serve percentages.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inFlagEnvironment
 }) (rolloutStatus, error) {

@@ -13,27 +13,27 @@ import (
 // ruleInstruction is one instruction on targeting rules, with LaunchDarkly's
 // names and the short forms that need no ids.
 type ruleInstruction struct {
-	Kind         string       `json:"kind" jsonschema:"enum=addRule,enum=removeRule,enum=updateRuleVariationOrRollout,enum=updateRuleDescription,enum=updateRuleTrackEvents,enum=addClauses,enum=removeClauses,enum=updateClause,enum=addValuesToClause,enum=removeValuesFromClause,enum=reorderRules,enum=replaceRules" doc:"addRule needs clauses and variation or rolloutWeights; every other kind but reorderRules and replaceRules needs ruleId"`
-	RuleID       string       `json:"ruleId,omitempty" doc:"_id of the rule"`
-	RuleIDs      []string     `json:"ruleIds,omitempty" doc:"reorderRules: every rule's _id in the new order"`
-	BeforeRuleID string       `json:"beforeRuleId,omitempty" doc:"addRule: put it before this rule, last if not given"`
-	ClauseID     string       `json:"clauseId,omitempty" doc:"updateClause, addValuesToClause, removeValuesFromClause: _id of the clause"`
-	ClauseIDs    []string     `json:"clauseIds,omitempty" doc:"removeClauses"`
-	Clause       *clauseInput `json:"clause,omitempty" brief:"true" doc:"updateClause: the new clause, as in clauses"`
-	Values       []scalar     `json:"values,omitempty" doc:"addValuesToClause, removeValuesFromClause"`
-	TrackEvents  *bool        `json:"trackEvents,omitempty" doc:"updateRuleTrackEvents"`
-	Rules        *[]newRule   `json:"rules,omitempty" brief:"true" doc:"replaceRules: all rules, each with the fields of addRule, [] for none; every id changes"`
+	Kind         string       `json:"kind" jsonschema:"enum=addRule,enum=removeRule,enum=updateRuleVariationOrRollout,enum=updateRuleDescription,enum=updateRuleTrackEvents,enum=addClauses,enum=removeClauses,enum=updateClause,enum=addValuesToClause,enum=removeValuesFromClause,enum=reorderRules,enum=replaceRules" brief:"true"`
+	RuleID       string       `json:"ruleId,omitempty"`
+	RuleIDs      []string     `json:"ruleIds,omitempty"`
+	BeforeRuleID string       `json:"beforeRuleId,omitempty"`
+	ClauseID     string       `json:"clauseId,omitempty"`
+	ClauseIDs    []string     `json:"clauseIds,omitempty"`
+	Clause       *clauseInput `json:"clause,omitempty" brief:"true"`
+	Values       []scalar     `json:"values,omitempty"`
+	TrackEvents  *bool        `json:"trackEvents,omitempty"`
+	Rules        *[]newRule   `json:"rules,omitempty" brief:"true"`
 	newRule                   // addRule; the variation or rollout also for updateRuleVariationOrRollout
 }
 
 // newRule is a rule as a caller writes it.
 type newRule struct {
-	Clauses            []clauseInput      `json:"clauses,omitempty" doc:"All must match"`
-	Variation          string             `json:"variation,omitempty" alias:"variationId,variationKey,variationName" doc:"What to serve: a variation's _id, name, value or index"`
-	Percent            *float64           `json:"percent,omitempty" jsonschema:"minimum=0,maximum=100" doc:"Serve variation to this percentage and, for a flag of two variations, the other one to the rest"`
-	RolloutWeights     map[string]float64 `json:"rolloutWeights,omitempty" alias:"weights" doc:"Instead of variation: percentage by variation, 100 in all (or thousandths, 100000 in all)"`
-	RolloutBucketBy    string             `json:"rolloutBucketBy,omitempty" doc:"Attribute to divide by, key if not given"`
-	RolloutContextKind string             `json:"rolloutContextKind,omitempty" doc:"Context kind to divide, user if not given"`
+	Clauses            []clauseInput      `json:"clauses,omitempty"`
+	Variation          string             `json:"variation,omitempty" alias:"variationId,variationKey,variationName" told:"true" doc:"What to serve: a variation's _id, name, value or index"`
+	Percent            *float64           `json:"percent,omitempty" jsonschema:"minimum=0,maximum=100" doc:"Of variation; a second one gets the rest"`
+	RolloutWeights     map[string]float64 `json:"rolloutWeights,omitempty" alias:"weights" doc:"Percent by variation"`
+	RolloutBucketBy    string             `json:"rolloutBucketBy,omitempty" told:"true" doc:"Attribute to divide by, key if not given"`
+	RolloutContextKind string             `json:"rolloutContextKind,omitempty" told:"true" doc:"Context kind to divide, user if not given"`
 	Description        string             `json:"description,omitempty"`
 }
 
@@ -71,7 +71,7 @@ func fit(kind string, instruction any, needs map[string][2][]string) error {
 	return nil
 }
 
-// givenFields names the fields of a struct that are not zero, as JSON does.
+// givenFields names the fields of a struct that are not zero or empty, as JSON does.
 func givenFields(v reflect.Value) []string {
 	var out []string
 	for i := range v.NumField() {
@@ -79,6 +79,7 @@ func givenFields(v reflect.Value) []string {
 		switch {
 		case f.Anonymous:
 			out = append(out, givenFields(v.Field(i))...)
+		case f.Type.Kind() == reflect.Slice && v.Field(i).Len() == 0:
 		case !v.Field(i).IsZero():
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			out = append(out, name)
@@ -109,7 +110,7 @@ func (b *ruleBuilder) build(i ruleInstruction) (ldclient.Instruction, string, er
 	}
 	for _, id := range append(slices.Clone(i.ClauseIDs), i.ClauseID) {
 		if rule != nil && id != "" && !slices.ContainsFunc(rule.Clauses, func(c ldclient.Clause) bool { return c.ID == id }) {
-			return nil, "", fmt.Errorf("%s has no clause %q; its clauses are %s", what, id, strings.Join(keysOf(rule.Clauses, func(c ldclient.Clause) string { return c.ID }), ", "))
+			return nil, "", fmt.Errorf("%s has no clause %q; its clauses are %s", what, id, strings.Join(clauseIDs(rule.Clauses), ", "))
 		}
 	}
 	switch i.Kind {
@@ -140,10 +141,11 @@ func (b *ruleBuilder) build(i ruleInstruction) (ldclient.Instruction, string, er
 		}
 		return ldclient.AddClauses(i.RuleID, clauses), fmt.Sprintf("let %s match only where also %s", what, inWords(clauses)), nil
 	case "removeClauses":
-		if len(i.ClauseIDs) >= len(rule.Clauses) {
+		gone := clausesWith(rule.Clauses, i.ClauseIDs)
+		if len(gone) == len(rule.Clauses) {
 			return nil, "", fmt.Errorf("this would leave %s without a clause; use removeRule", what)
 		}
-		return ldclient.RemoveClauses(i.RuleID, i.ClauseIDs), fmt.Sprintf("let %s match without %s", what, inWords(clausesWith(rule.Clauses, i.ClauseIDs))), nil
+		return ldclient.RemoveClauses(i.RuleID, clauseIDs(gone)), fmt.Sprintf("let %s match without %s", what, inWords(gone)), nil
 	case "updateClause":
 		clauses, err := b.clauses([]clauseInput{*i.Clause})
 		if err != nil {
@@ -154,6 +156,9 @@ func (b *ruleBuilder) build(i ruleInstruction) (ldclient.Instruction, string, er
 		n := slices.IndexFunc(rule.Clauses, func(c ldclient.Clause) bool { return c.ID == i.ClauseID })
 		values := valuesFor(rule.Clauses[n].Op, i.Values)
 		if i.Kind == "removeValuesFromClause" {
+			if err := leavesValues(rule.Clauses[n], values); err != nil {
+				return nil, "", err
+			}
 			return ldclient.RemoveValuesFromClause(i.RuleID, i.ClauseID, values), fmt.Sprintf("take %s from what %s matches", anyOf(values), what), nil
 		}
 		b.noteSegments(rule.Clauses[n].Op, values)

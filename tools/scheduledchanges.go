@@ -44,7 +44,7 @@ func (c changing) scheduled(ctx context.Context, s ldclient.ScheduledChange) sch
 
 var listScheduledChanges = read(Spec{
 	Name: "list-scheduled-changes", Title: "List scheduled changes",
-	Doc: "List what is scheduled to change a flag in one environment, the next first, in words and with conflicts.",
+	Doc: "List what is scheduled to change a flag, the next first, with conflicts.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inFlagEnvironment
 	paged
@@ -121,12 +121,12 @@ func soonest(said, confirm string, from time.Time) (at ldclient.Millis, instead 
 
 var createScheduledChange = create(Spec{
 	Name: "create-scheduled-change", Title: "Schedule a change", Action: "updateScheduledChanges",
-	Doc: `Schedule a change of a flag's targeting in one environment. Example: instructions [{"kind":"turnFlagOn"}], executionDate "in 2h".`,
+	Doc: `Schedule a change of a flag's targeting. Example: instructions [{"kind":"turnFlagOn"}], executionDate "in 2h".`,
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlagEnvironment
-	ExecutionDate   string           `json:"executionDate" doc:"When: RFC 3339, ms, or like in 2h"`
-	Instructions    []rawInstruction `json:"instructions" jsonschema:"minItems=1" doc:"Semantic patch of the flag in this environment; variationId may be a name, rolloutWeights percentages"`
-	IgnoreConflicts bool             `json:"ignoreConflicts,omitempty" doc:"true even if another scheduled change then fails; only when the user says so"`
+	ExecutionDate   string           `json:"executionDate" told:"true" doc:"When: RFC 3339, ms, or like in 2h"`
+	Instructions    []rawInstruction `json:"instructions" jsonschema:"minItems=1" doc:"Semantic patch; variationId may be a name, rolloutWeights percentages"`
+	IgnoreConflicts bool             `json:"ignoreConflicts,omitempty" doc:"Only when the user says so"`
 	because
 }) (*plan[scheduleView], error) {
 	at, instead, err := soonest(in.ExecutionDate, in.Confirm, countFrom(ctx))
@@ -174,7 +174,7 @@ var createScheduledChange = create(Spec{
 
 type atScheduledChange struct {
 	atFlagEnvironment
-	ID string `json:"id" alias:"scheduledChangeId,changeId,_id" doc:"_id of the scheduled change"`
+	ID string `json:"id" alias:"scheduledChangeId,changeId,_id"`
 }
 
 // scheduledIn reads a scheduled change and the flag that it is about.
@@ -192,12 +192,12 @@ func scheduledIn(ctx context.Context, ld *ldclient.Client, in atScheduledChange)
 
 var updateScheduledChange = update(Spec{
 	Name: "update-scheduled-change", Title: "Change a scheduled change", Action: "updateScheduledChanges",
-	Doc: "Change when a scheduled change of a flag is carried out, or what it does, or both. Take its id from list-scheduled-changes.",
+	Doc: "Change when a scheduled change of a flag is carried out, or what it does.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atScheduledChange
-	ExecutionDate   string           `json:"executionDate,omitempty" doc:"New time: RFC 3339, ms, or like in 2h"`
-	Instructions    []rawInstruction `json:"instructions,omitempty" doc:"Take the place of all present ones, as in create-scheduled-change"`
-	IgnoreConflicts bool             `json:"ignoreConflicts,omitempty" doc:"true even if another scheduled change then fails; only when the user says so"`
+	ExecutionDate   string           `json:"executionDate,omitempty" told:"true" doc:"New time: RFC 3339, ms, or like in 2h"`
+	Instructions    []rawInstruction `json:"instructions,omitempty" doc:"Instead of all present ones"`
+	IgnoreConflicts bool             `json:"ignoreConflicts,omitempty" doc:"Only when the user says so"`
 	because
 }) (*plan[scheduleView], error) {
 	at, instead, err := soonest(in.ExecutionDate, in.Confirm, countFrom(ctx))
@@ -251,7 +251,7 @@ var updateScheduledChange = update(Spec{
 
 var deleteScheduledChange = remove(Spec{
 	Name: "delete-scheduled-change", Title: "Cancel a scheduled change", Action: "updateScheduledChanges",
-	Doc: "Cancel a scheduled change of a flag for good. What it would have done is not done.",
+	Doc: "Cancel a scheduled change of a flag for good.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atScheduledChange
 	because

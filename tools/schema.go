@@ -59,12 +59,14 @@ type field struct {
 	aliases  []string
 	fallback string  // the default tag, a JSON value or plain text
 	inner    []field // of an object, or of the objects in an array
-	brief    bool    // its shape is not published, because another argument shows it already
+	brief    bool    // its shape or its values are not published, because a description or another argument tells them
+	told     bool    // its description is not published, because the server's instructions say it once for all tools
+	quiet    bool    // accepted and not published: another spelling of what a published argument says
 }
 
 // fieldsOf lists the arguments of an input struct, embedded groups included.
 func fieldsOf(t reflect.Type) []field {
-	var out []field
+	out := make([]field, 0, t.NumField())
 	for i := range t.NumField() {
 		f := t.Field(i)
 		if f.Anonymous {
@@ -72,7 +74,7 @@ func fieldsOf(t reflect.Type) []field {
 			continue
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		x := field{name: name, fallback: f.Tag.Get("default"), brief: f.Tag.Get("brief") != ""}
+		x := field{name: name, fallback: f.Tag.Get("default"), brief: f.Tag.Get("brief") != "", told: f.Tag.Get("told") != "", quiet: f.Tag.Get("quiet") != ""}
 		if inner := elem(f.Type); inner.Kind() == reflect.Struct && inner != reflect.TypeFor[scalar]() {
 			x.inner = fieldsOf(inner)
 		}
@@ -84,21 +86,31 @@ func fieldsOf(t reflect.Type) []field {
 	return out
 }
 
-// publish takes out of a schema what clients need not be told twice.
+// publish takes out of a schema what clients need not be told twice. That an object takes
+// nothing else is checked in each call and not published: it would be a twentieth of tools/list.
 func publish(s *jsonschema.Schema, fields []field) *jsonschema.Schema {
+	s.AdditionalProperties = nil
 	for _, f := range fields {
+		if f.quiet {
+			s.Properties.Delete(f.name)
+			continue
+		}
 		p, _ := s.Properties.Get(f.name)
-		if p != nil && p.Type == "integer" {
-			p.Minimum, p.Maximum = "", "" // what of them matters to a caller is in the description
+		if p != nil && f.told {
+			p.Description = ""
+		}
+		if p != nil { // what of the limits matters to a caller is in the description
+			p.Minimum, p.Maximum, p.MinItems, p.MaxItems, p.MinLength = "", "", nil, nil, nil
 		}
 		for p != nil && p.Items != nil {
 			p = p.Items
 		}
 		switch {
-		case p == nil || len(f.inner) == 0:
+		case p == nil:
 		case f.brief:
+			p.Enum = nil
 			p.Properties, p.Required, p.AdditionalProperties = nil, nil, nil
-		default:
+		case len(f.inner) > 0:
 			publish(p, f.inner)
 		}
 	}

@@ -37,10 +37,10 @@ func segmentExpiriesOf(list []ldclient.ExpiringTarget) *segmentExpiries {
 type segmentExpiringArgs struct {
 	atSegment
 	Action     string `json:"action" jsonschema:"enum=list,enum=add,enum=remove,enum=update" doc:"list changes nothing; remove lets the context stay"`
-	TargetType string `json:"targetType,omitempty" jsonschema:"enum=included,enum=excluded" doc:"The list, found by the key if not given"`
-	Key        string `json:"contextKey,omitempty" alias:"userKey,context" doc:"Which context; list shows all without it"`
-	Kind       string `json:"contextKind,omitempty" doc:"user, or the big segment's own kind, if not given"`
-	ExpiresAt  string `json:"expiresAt,omitempty" alias:"expirationDate,value,expires" doc:"To add or update: RFC 3339, ms since the epoch, or a time from now such as 36h, 7d, 2w"`
+	TargetType string `json:"targetType,omitempty" jsonschema:"enum=included,enum=excluded" doc:"Found if not given"`
+	Key        string `json:"contextKey,omitempty" alias:"userKey,context"`
+	Kind       string `json:"contextKind,omitempty" told:"true" doc:"user, or the big segment's own kind, if not given"`
+	ExpiresAt  string `json:"expiresAt,omitempty" alias:"expirationDate,value,expires" doc:"To add or update"`
 	because
 }
 
@@ -51,7 +51,7 @@ func (a segmentExpiringArgs) chosen(t ldclient.ExpiringTarget) bool {
 
 var manageSegmentExpiringTargets = update(Spec{
 	Name: "manage-segment-expiring-targets", Title: "Manage a segment's expiring targets", Action: "updateExpiringTargets",
-	Doc: "List, add, change or remove the times at which included or excluded contexts leave a segment of one environment by themselves. The context must be on the list already.",
+	Doc: "List, add, change or remove the times at which included or excluded contexts leave a segment.",
 }, func(ctx context.Context, ld *ldclient.Client, in segmentExpiringArgs) (*plan[segmentExpiries], error) {
 	s, err := ld.Segments.Get(ctx, in.Project, in.Environment, in.Segment)
 	if err != nil {

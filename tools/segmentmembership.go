@@ -12,12 +12,12 @@ import (
 
 type membershipArgs struct {
 	inEnvironment
-	Segment    string `json:"segmentKey,omitempty" alias:"segment" doc:"Only this segment, also if the context is not in it"`
-	Context    object `json:"context,omitempty" doc:"As SDKs take it: {\"kind\":\"user\",\"key\":\"u1\",\"plan\":\"pro\"}, also of kind multi"`
-	Kind       string `json:"contextKind,omitempty" doc:"Instead of context; user if not given"`
+	Segment    string `json:"segmentKey,omitempty" alias:"segment"`
+	Context    object `json:"context,omitempty" doc:"As for evaluate-flags"`
+	Kind       string `json:"contextKind,omitempty"`
 	Key        string `json:"contextKey,omitempty" alias:"userKey" doc:"Instead of context"`
 	Attributes object `json:"attributes,omitempty" doc:"With contextKey: {\"plan\":\"pro\"}"`
-	Stored     bool   `json:"stored,omitempty" doc:"true adds the attributes that were last seen of it; those given win"`
+	Stored     bool   `json:"stored,omitempty" doc:"Add attributes last seen"`
 	paged
 }
 
@@ -68,7 +68,7 @@ func membershipOf(m ldclient.SegmentMembership) membershipRow {
 
 var getSegmentMembership = read(Spec{
 	Name: "get-segment-membership", Title: "Get segment membership",
-	Doc: "Say which segments of one environment a context is in, and whether by its key or by a rule; or ask about one segment. Only the attributes given count, unless stored is true.",
+	Doc: "Say which segments a context is in, by its key or by a rule; or ask about one. Only the attributes given count, unless stored is true.",
 }, func(ctx context.Context, ld *ldclient.Client, in membershipArgs) (page[membershipRow], error) {
 	var none page[membershipRow]
 	if in.Segment != "" {

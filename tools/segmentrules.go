@@ -14,18 +14,18 @@ import (
 
 // segmentRuleInstruction is one instruction on a segment's rules.
 type segmentRuleInstruction struct {
-	Kind        string        `json:"kind" jsonschema:"enum=addRule,enum=removeRule,enum=addClauses,enum=removeClauses,enum=updateClause,enum=addValuesToClause,enum=removeValuesFromClause,enum=reorderRules,enum=updateRuleDescription,enum=updateRuleRolloutAndContextKind" doc:"addRule needs clauses; every other kind but reorderRules needs ruleId"`
-	RuleID      string        `json:"ruleId,omitempty" doc:"_id of the rule"`
-	RuleIDs     []string      `json:"ruleIds,omitempty" doc:"reorderRules: every rule's _id in the new order"`
-	ClauseID    string        `json:"clauseId,omitempty" doc:"_id of the clause"`
-	ClauseIDs   []string      `json:"clauseIds,omitempty" doc:"removeClauses"`
-	Clauses     []clauseInput `json:"clauses,omitempty" brief:"true" doc:"addRule, addClauses: each with attribute, values, and if need be contextKind (else user), negate, op (in, the default, startsWith, endsWith, contains, matches, lessThan, greaterThan, before, after, semVerEqual, segmentMatch and more); all must match"`
-	Clause      *clauseInput  `json:"clause,omitempty" brief:"true" doc:"updateClause: the new clause"`
-	Values      []scalar      `json:"values,omitempty" doc:"addValuesToClause, removeValuesFromClause"`
-	Description *string       `json:"description,omitempty" doc:"addRule, updateRuleDescription"`
-	Percent     *float64      `json:"percent,omitempty" jsonschema:"minimum=0,maximum=100" doc:"Only this percentage of the matching contexts; for addRule, updateRuleRolloutAndContextKind"`
-	ContextKind string        `json:"contextKind,omitempty" alias:"rolloutContextKind" doc:"With percent: kind to divide, user if not given"`
-	BucketBy    string        `json:"bucketBy,omitempty" alias:"rolloutBucketBy" doc:"With percent: attribute to divide by, key if not given"`
+	Kind        string        `json:"kind" jsonschema:"enum=addRule,enum=removeRule,enum=addClauses,enum=removeClauses,enum=updateClause,enum=addValuesToClause,enum=removeValuesFromClause,enum=reorderRules,enum=updateRuleDescription,enum=updateRuleRolloutAndContextKind" brief:"true"`
+	RuleID      string        `json:"ruleId,omitempty"`
+	RuleIDs     []string      `json:"ruleIds,omitempty"`
+	ClauseID    string        `json:"clauseId,omitempty"`
+	ClauseIDs   []string      `json:"clauseIds,omitempty"`
+	Clauses     []clauseInput `json:"clauses,omitempty" brief:"true" doc:"All must match: {attribute, op, values, contextKind, negate}; op is in, endsWith, startsWith, matches, contains, lessThan, lessThanOrEqual, greaterThan, greaterThanOrEqual, before, after, segmentMatch, semVerEqual, semVerLessThan, semVerGreaterThan"`
+	Clause      *clauseInput  `json:"clause,omitempty" brief:"true"`
+	Values      []scalar      `json:"values,omitempty"`
+	Description *string       `json:"description,omitempty"`
+	Percent     *float64      `json:"percent,omitempty" jsonschema:"minimum=0,maximum=100" doc:"Of the matching contexts"`
+	ContextKind string        `json:"contextKind,omitempty" alias:"rolloutContextKind" told:"true" doc:"With percent: kind to divide, user if not given"`
+	BucketBy    string        `json:"bucketBy,omitempty" alias:"rolloutBucketBy" told:"true" doc:"With percent: attribute to divide by, key if not given"`
 }
 
 // segmentRuleNeeds lists, by kind, the fields that must be there, then those that may.
@@ -65,7 +65,7 @@ func (b *segmentRuleBuilder) build(i segmentRuleInstruction) (ldclient.Instructi
 	rule, what := b.rules[n], b.name(n)
 	for _, id := range append(slices.Clone(i.ClauseIDs), i.ClauseID) {
 		if id != "" && !slices.ContainsFunc(rule.Clauses, func(c ldclient.Clause) bool { return c.ID == id }) {
-			return nil, "", fmt.Errorf("%s has no clause %q; its clauses are %s", what, id, strings.Join(keysOf(rule.Clauses, func(c ldclient.Clause) string { return c.ID }), ", "))
+			return nil, "", fmt.Errorf("%s has no clause %q; its clauses are %s", what, id, strings.Join(clauseIDs(rule.Clauses), ", "))
 		}
 	}
 	switch i.Kind {
@@ -90,11 +90,11 @@ func (b *segmentRuleBuilder) build(i segmentRuleInstruction) (ldclient.Instructi
 		}
 		return ldclient.AddClauses(i.RuleID, clauses), fmt.Sprintf("let %s match only where also %s", what, inWords(clauses)), nil
 	case "removeClauses":
-		left := slices.DeleteFunc(slices.Clone(rule.Clauses), func(c ldclient.Clause) bool { return slices.Contains(i.ClauseIDs, c.ID) })
-		if len(left) == 0 {
+		gone := clausesWith(rule.Clauses, i.ClauseIDs)
+		if len(gone) == len(rule.Clauses) {
 			return nil, "", fmt.Errorf("this would leave %s without a clause; use removeRule", what)
 		}
-		return ldclient.RemoveClauses(i.RuleID, i.ClauseIDs), fmt.Sprintf("let %s match without %s", what, inWords(clausesWith(rule.Clauses, i.ClauseIDs))), nil
+		return ldclient.RemoveClauses(i.RuleID, clauseIDs(gone)), fmt.Sprintf("let %s match without %s", what, inWords(gone)), nil
 	case "updateClause":
 		clauses, err := b.clauses([]clauseInput{*i.Clause})
 		if err != nil {
@@ -108,10 +108,8 @@ func (b *segmentRuleBuilder) build(i segmentRuleInstruction) (ldclient.Instructi
 			b.noteSegments(c.Op, values)
 			return ldclient.AddValuesToClause(i.RuleID, i.ClauseID, values), fmt.Sprintf("add %s to what %s matches", anyOf(values), what), nil
 		}
-		if !slices.ContainsFunc(c.Values, func(have any) bool {
-			return !slices.ContainsFunc(values, func(v any) bool { return fmt.Sprint(v) == fmt.Sprint(have) })
-		}) {
-			return nil, "", fmt.Errorf("this would leave the clause without a value; use removeClauses or removeRule")
+		if err := leavesValues(c, values); err != nil {
+			return nil, "", err
 		}
 		return ldclient.RemoveValuesFromClause(i.RuleID, i.ClauseID, values), fmt.Sprintf("take %s from what %s matches", anyOf(values), what), nil
 	}
@@ -206,11 +204,10 @@ func apart[T any](list, other []T) []T {
 
 var updateSegmentRules = update(Spec{
 	Name: "update-segment-rules", Title: "Change a segment's rules", Action: "updateRules", Additive: true,
-	Doc: "Add, remove, edit or reorder the rules that put contexts into a segment of one environment. All instructions are carried out, or none. " +
-		`Example: [{"kind":"addRule","clauses":[{"attribute":"email","op":"endsWith","values":["@example.com"]}],"percent":50}]. Take ids from get-segment.`,
+	Doc: "Add, remove, edit or reorder the rules that put contexts into a segment. Take ids from get-segment.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atSegment
-	Instructions []segmentRuleInstruction `json:"instructions" jsonschema:"minItems=1" doc:"What to change, in order"`
+	Instructions []segmentRuleInstruction `json:"instructions" jsonschema:"minItems=1" doc:"In order. addRule {clauses, percent}; with ruleId: removeRule, updateRuleDescription, updateRuleRolloutAndContextKind {percent}, addClauses, removeClauses {clauseIds}, updateClause {clauseId, clause}, addValuesToClause or removeValuesFromClause {clauseId, values}; reorderRules {ruleIds}: all of them"`
 	because
 }) (*plan[segmentRulesState], error) {
 	s, err := ld.Segments.Get(ctx, in.Project, in.Environment, in.Segment)

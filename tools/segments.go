@@ -48,8 +48,8 @@ var listSegments = read(Spec{
 	Doc: "List or search the segments of one environment.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inEnvironment
-	Query string   `json:"query,omitempty" alias:"search" doc:"Part of a key, name or description"`
-	Tags  []string `json:"tags,omitempty" alias:"tag" doc:"Only segments with one of these tags"`
+	Query string   `json:"query,omitempty" alias:"search" told:"true" doc:"Part of a key, name or description"`
+	Tags  []string `json:"tags,omitempty" alias:"tag" doc:"Any of these"`
 	paged
 }) (page[segmentRow], error) {
 	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.Segment], error) {

@@ -26,12 +26,12 @@ func segmentSettingsOf(s *ldclient.Segment) segmentSettings {
 
 type newSegmentArgs struct {
 	atEnvironment
-	Key         string   `json:"key" alias:"segmentKey,segment" doc:"Letters, digits, '.', '_' and '-'; it can never change"`
-	Name        string   `json:"name" doc:"Name for people"`
-	Description string   `json:"description,omitempty" doc:"What it is for"`
-	Tags        []string `json:"tags,omitempty" alias:"tag" doc:"Tags"`
-	Unbounded   bool     `json:"unbounded,omitempty" alias:"big" doc:"true makes a big segment, for more than 15,000 targeted keys"`
-	BigKind     string   `json:"unboundedContextKind,omitempty" doc:"The one context kind of a big segment, user if not given"`
+	Key         string   `json:"key" alias:"segmentKey,segment" doc:"For good"`
+	Name        string   `json:"name"`
+	Description string   `json:"description,omitempty"`
+	Tags        []string `json:"tags,omitempty" alias:"tag"`
+	Unbounded   bool     `json:"unbounded,omitempty" alias:"big" doc:"Big segment, for more than 15,000 targeted keys"`
+	BigKind     string   `json:"unboundedContextKind,omitempty"`
 	because
 }
 
@@ -41,7 +41,7 @@ func (a newSegmentArgs) target() ldclient.Target {
 
 var createSegment = create(Spec{
 	Name: "create-segment", Title: "Create a segment", Action: "createSegment",
-	Doc: "Create an empty segment in one environment. Then add rules with update-segment-rules or keys with update-segment-targets.",
+	Doc: "Create an empty segment. Then add rules with update-segment-rules or keys with update-segment-targets.",
 }, func(ctx context.Context, ld *ldclient.Client, in newSegmentArgs) (*plan[segmentSettings], error) {
 	n := ldclient.NewSegment{Key: in.Key, Name: strings.TrimSpace(in.Name), Description: in.Description, Tags: in.Tags,
 		Unbounded: in.Unbounded, UnboundedContextKind: in.BigKind}
@@ -93,9 +93,9 @@ var createSegment = create(Spec{
 
 // segmentSetting is one change of a segment's settings.
 type segmentSetting struct {
-	Kind   string   `json:"kind" jsonschema:"enum=updateName,enum=updateDescription,enum=addTags,enum=removeTags" doc:"What to change"`
-	Value  *string  `json:"value,omitempty" doc:"updateName, updateDescription: the new text"`
-	Values []string `json:"values,omitempty" doc:"addTags, removeTags"`
+	Kind   string   `json:"kind" jsonschema:"enum=updateName,enum=updateDescription,enum=addTags,enum=removeTags"`
+	Value  *string  `json:"value,omitempty" doc:"New text"`
+	Values []string `json:"values,omitempty"`
 }
 
 var segmentSettingNeeds = map[string][2][]string{
@@ -169,10 +169,10 @@ func (e *segmentSettingsEdit) add(i segmentSetting) error {
 var updateSegmentSettings = update(Spec{
 	Name: "update-segment-settings", Title: "Change a segment's settings", Action: "updateName",
 	Or:  "updateDescription, updateTags",
-	Doc: "Change a segment's name, description or tags in one environment. All instructions are carried out, or none.",
+	Doc: "Change a segment's name, description or tags.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atSegment
-	Instructions []segmentSetting `json:"instructions" jsonschema:"minItems=1" doc:"What to change, in order"`
+	Instructions []segmentSetting `json:"instructions" jsonschema:"minItems=1" doc:"In order"`
 	because
 }) (*plan[segmentSettings], error) {
 	s, err := ld.Segments.Get(ctx, in.Project, in.Environment, in.Segment)
@@ -215,7 +215,7 @@ var updateSegmentSettings = update(Spec{
 
 var deleteSegment = remove(Spec{
 	Name: "delete-segment", Title: "Delete a segment", Action: "deleteSegment",
-	Doc: "Delete a segment of one environment for good. It is refused while flags or other segments there target it.",
+	Doc: "Delete a segment of one environment for good; refused while flags or segments there target it.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atSegment
 	because

@@ -13,10 +13,10 @@ import (
 
 // segmentTargetInstruction is one instruction on the keys that a segment includes or excludes.
 type segmentTargetInstruction struct {
-	Kind        string   `json:"kind" jsonschema:"enum=addIncludedTargets,enum=removeIncludedTargets,enum=addExcludedTargets,enum=removeExcludedTargets,enum=addIncludedUsers,enum=removeIncludedUsers,enum=addExcludedUsers,enum=removeExcludedUsers,enum=processBigSegmentImport" doc:"The ...Users kinds are old forms for kind user; big segments take all of them"`
-	ContextKind string   `json:"contextKind,omitempty" doc:"user, or the big segment's own kind, if not given"`
-	Values      []string `json:"values,omitempty" doc:"Context keys"`
-	ImportID    string   `json:"importId,omitempty" doc:"processBigSegmentImport, which stands alone: the import that waits"`
+	Kind        string   `json:"kind" jsonschema:"enum=addIncludedTargets,enum=removeIncludedTargets,enum=addExcludedTargets,enum=removeExcludedTargets,enum=addIncludedUsers,enum=removeIncludedUsers,enum=addExcludedUsers,enum=removeExcludedUsers,enum=processBigSegmentImport" brief:"true"`
+	ContextKind string   `json:"contextKind,omitempty" told:"true" doc:"user, or the big segment's own kind, if not given"`
+	Values      []string `json:"values,omitempty"`
+	ImportID    string   `json:"importId,omitempty"`
 }
 
 var segmentTargetNeeds = map[string][2][]string{
@@ -196,12 +196,11 @@ const maxTargets = 30_000
 
 var updateSegmentTargets = update(Spec{
 	Name: "update-segment-targets", Title: "Change a segment's targets", Action: "updateIncluded",
-	Or: "updateExcluded",
-	Doc: "Add or remove the context keys that a segment of one environment includes or excludes whatever its rules say, for ordinary and big segments. " +
-		`Example: [{"kind":"addIncludedTargets","contextKind":"user","values":["user-1"]}]. More than 1,500 keys go in several requests, one after the other.`,
+	Or:  "updateExcluded",
+	Doc: "Add or remove the context keys that a segment, also a big one, includes or excludes whatever its rules say.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atSegment
-	Instructions []segmentTargetInstruction `json:"instructions" jsonschema:"minItems=1" doc:"What to change, in order"`
+	Instructions []segmentTargetInstruction `json:"instructions" jsonschema:"minItems=1" doc:"In order. addIncludedTargets, removeIncludedTargets, addExcludedTargets, removeExcludedTargets {contextKind, values}; or alone processBigSegmentImport {importId}"`
 	because
 }) (*plan[segmentMembers], error) {
 	s, err := ld.Segments.Get(ctx, in.Project, in.Environment, in.Segment)

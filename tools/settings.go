@@ -2,10 +2,10 @@ package tools
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
 
@@ -90,13 +90,13 @@ func uncommented(why because) []string {
 }
 
 var (
-	plainKey = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}$`)
-	hexColor = regexp.MustCompile(`^[0-9a-fA-F]{6}$`)
+	plainKey = pattern.Of(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}$`)
+	hexColor = pattern.Of(`^[0-9a-fA-F]{6}$`)
 )
 
 // checkedSettings checks what every new project and environment has, and returns the tags.
 func checkedSettings(key, name string, tags []string) ([]string, error) {
-	if !plainKey.MatchString(key) {
+	if !plainKey().MatchString(key) {
 		return nil, badf("key: must begin with a letter or digit and hold at most 100 letters, digits, \".\", \"_\" and \"-\", got %q", short(key, 100))
 	}
 	if clean(name) == "" {
@@ -109,7 +109,7 @@ func checkedSettings(key, name string, tags []string) ([]string, error) {
 func checkedTags(tags []string) ([]string, error) {
 	out := []string{}
 	for _, t := range tags {
-		if !validTag.MatchString(t) {
+		if !validTag().MatchString(t) {
 			return nil, badf("tags: %q must be 1 to 64 letters, digits, \".\", \"_\" and \"-\"", short(t, 100))
 		}
 		if !slices.ContainsFunc(out, func(have string) bool { return strings.EqualFold(have, t) }) {
@@ -120,7 +120,7 @@ func checkedTags(tags []string) ([]string, error) {
 }
 
 func checkedColor(s string) (string, error) {
-	if color := strings.TrimPrefix(s, "#"); hexColor.MatchString(color) {
+	if color := strings.TrimPrefix(s, "#"); hexColor().MatchString(color) {
 		return color, nil
 	}
 	return "", badf("color: must be six hexadecimal digits such as 417505, got %q", short(s, 40))

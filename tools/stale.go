@@ -50,12 +50,12 @@ func (s staleFlags) shorten(items int) (any, int) {
 
 var findStaleFlags = read(Spec{
 	Name: "find-stale-flags", Title: "Find stale flags",
-	Doc: "List cleanup candidates of a project, the stalest first: never_requested, inactive_30d (not requested for inactiveDays) and launched_no_changes (one variation for everyone, unchanged). " +
-		"One environment decides; judge a candidate with check-removal-readiness before removing it.",
+	Doc: "List flags to clean up, the stalest first: never_requested, inactive_30d and launched_no_changes (one variation for everyone). " +
+		"Judge one with check-removal-readiness before removing it.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inEnvironment
-	InactiveDays int    `json:"inactiveDays,omitempty" jsonschema:"minimum=1,maximum=3650" default:"30" doc:"Days without request or change, 30 if not given"`
-	IncludeOnly  string `json:"includeOnly,omitempty" jsonschema:"enum=temporary,enum=all" default:"temporary" doc:"temporary flags (default), or all"`
+	InactiveDays int    `json:"inactiveDays,omitempty" jsonschema:"minimum=1,maximum=3650" default:"30" doc:"Default 30"`
+	IncludeOnly  string `json:"includeOnly,omitempty" jsonschema:"enum=temporary,enum=all" default:"temporary" doc:"Default temporary"`
 	paged
 }) (staleFlags, error) {
 	status, err := ld.Flags.Statuses(ctx, in.Project, in.Environment)

@@ -33,10 +33,10 @@ func flagStateIn(environment string) func(*ldclient.Flag) flagState {
 
 var toggleFlag = update(Spec{
 	Name: "toggle-flag", Title: "Turn a flag on or off", Action: "updateOn",
-	Doc: "Turn one flag's targeting on or off in one environment. While it is off, everyone gets the off variation.",
+	Doc: "Turn a flag's targeting on or off in one environment. While off, everyone gets the off variation.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlagEnvironment
-	On bool `json:"on" alias:"enabled" doc:"true turns targeting on, false turns it off"`
+	On bool `json:"on" alias:"enabled"`
 	because
 }) (*plan[flagState], error) {
 	f, c, err := flagIn(ctx, ld, in.target())
@@ -106,11 +106,11 @@ func rulesDiffer(before, after *rulesState) {
 var updateTargetingRules = update(Spec{
 	Name: "update-targeting-rules", Title: "Change targeting rules", Action: "updateRules",
 	Or: "updateFlagRuleDescription, updateTrackEvents", Additive: true,
-	Doc: "Add, remove, edit or reorder a flag's targeting rules in one environment. All instructions are carried out, or none. " +
+	Doc: "Add, remove, edit or reorder a flag's targeting rules. " +
 		`Example: [{"kind":"addRule","clauses":[{"op":"segmentMatch","values":["beta-testers"]}],"variation":"true"}]. Take rule and clause ids from get-flag.`,
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlagEnvironment
-	Instructions []ruleInstruction `json:"instructions" jsonschema:"minItems=1" doc:"What to change, in order"`
+	Instructions []ruleInstruction `json:"instructions" jsonschema:"minItems=1" doc:"In order. addRule {clauses, variation or percent or rolloutWeights, beforeRuleId}; with ruleId: removeRule, updateRuleVariationOrRollout, updateRuleDescription, updateRuleTrackEvents, addClauses, removeClauses {clauseIds}, updateClause {clauseId, clause}, addValuesToClause or removeValuesFromClause {clauseId, values}; reorderRules {ruleIds}, replaceRules {rules}: all of them"`
 	because
 }) (*plan[rulesState], error) {
 	f, c, err := flagIn(ctx, ld, in.target())

@@ -51,18 +51,57 @@ type Spec struct {
 // Tool is a Spec bound to typed code.
 type Tool struct {
 	Spec
-	Effect  Effect
-	in, out reflect.Type
-	run     func(context.Context, *call) (any, error)
-	plan    func(context.Context, *call) (intent, error) // what run would do, nothing of it done; nil for a reader
+	Effect Effect
+	code   code
+}
+
+// code is what a tool does, whatever its types.
+type code interface {
+	in() any           // a pointer to arguments, to be filled in
+	out() reflect.Type // of the reply
+}
+
+type readerCode interface {
+	code
+	read(ctx context.Context, c *call, in any) (any, error)
+}
+
+type writerCode interface {
+	code
+	makePlan(ctx context.Context, ld *ldclient.Client, in any) (*plan[any], error)
 }
 
 // A reader is the code of a tool that changes nothing. It sees typed arguments and returns a typed reply.
 type reader[In, Out any] func(context.Context, *ldclient.Client, In) (Out, error)
 
+func (h reader[In, Out]) in() any           { return new(In) }
+func (h reader[In, Out]) out() reflect.Type { return reflect.TypeFor[Out]() }
+func (h reader[In, Out]) read(ctx context.Context, c *call, in any) (any, error) {
+	return h(ctx, c.ld, *in.(*In))
+}
+
+// A callReader is a reader that works with other tools of its server.
+type callReader[In, Out any] func(context.Context, *call, In) (Out, error)
+
+func (h callReader[In, Out]) in() any           { return new(In) }
+func (h callReader[In, Out]) out() reflect.Type { return reflect.TypeFor[Out]() }
+func (h callReader[In, Out]) read(ctx context.Context, c *call, in any) (any, error) {
+	return h(ctx, c, *in.(*In))
+}
+
 // A writer is the code of a tool that changes something. It reads what it needs
 // and returns a plan; the frame shows it, has it confirmed and carries it out.
-type writer[In, View any] func(context.Context, *ldclient.Client, In) (*plan[View], error)
+type writer[In targeted, View any] func(context.Context, *ldclient.Client, In) (*plan[View], error)
+
+func (h writer[In, View]) in() any           { return new(In) }
+func (h writer[In, View]) out() reflect.Type { return reflect.TypeFor[change[View]]() }
+func (h writer[In, View]) makePlan(ctx context.Context, ld *ldclient.Client, in any) (*plan[any], error) {
+	p, err := h(ctx, ld, *in.(*In))
+	if err != nil {
+		return nil, err
+	}
+	return p.untyped(), nil
+}
 
 // targeted is what the arguments of every writer must be, so that the guard
 // knows what a call would touch and why. The at groups and because provide it.
@@ -73,77 +112,77 @@ type targeted interface {
 
 // The four ways to make a tool. The word chosen is the tool's Effect.
 
-func read[In, Out any](s Spec, h reader[In, Out]) Tool {
-	return readCall(s, func(ctx context.Context, c *call, in In) (Out, error) { return h(ctx, c.ld, in) })
-}
+func read[In, Out any](s Spec, h reader[In, Out]) Tool         { return Tool{s, Read, h} }
+func readCall[In, Out any](s Spec, h callReader[In, Out]) Tool { return Tool{s, Read, h} }
 
-// readCall is read for a tool that works with other tools of its server.
-func readCall[In, Out any](s Spec, h func(context.Context, *call, In) (Out, error)) Tool {
-	return Tool{Spec: s, Effect: Read, in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](),
-		run: func(ctx context.Context, c *call) (any, error) {
-			var in In
-			if err := c.bind(&in); err != nil {
-				return nil, err
-			}
-			if t, ok := any(in).(interface{ target() ldclient.Target }); ok {
-				c.target = t.target()
-			}
-			return h(ldclient.WithoutWrites(ctx), c, in)
-		}}
-}
+func create[In targeted, View any](s Spec, h writer[In, View]) Tool { return Tool{s, Create, h} }
+func update[In targeted, View any](s Spec, h writer[In, View]) Tool { return Tool{s, Update, h} }
+func remove[In targeted, View any](s Spec, h writer[In, View]) Tool { return Tool{s, Delete, h} }
 
-func create[In targeted, View any](s Spec, h writer[In, View]) Tool { return write(Create, s, h) }
-func update[In targeted, View any](s Spec, h writer[In, View]) Tool { return write(Update, s, h) }
-func remove[In targeted, View any](s Spec, h writer[In, View]) Tool { return write(Delete, s, h) }
+func (t Tool) in() reflect.Type { return reflect.TypeOf(t.code.in()).Elem() }
 
-func write[In targeted, View any](e Effect, s Spec, h writer[In, View]) Tool {
-	// begin reads the arguments and returns what makes the plan.
-	begin := func(ctx context.Context, c *call) (func() (*plan[View], error), error) {
-		var in In
-		if err := c.bind(&in); err != nil {
+// run answers a call.
+func (t Tool) run(ctx context.Context, c *call) (any, error) {
+	if r, ok := t.code.(readerCode); ok {
+		in := r.in()
+		if err := c.bind(in); err != nil {
 			return nil, err
 		}
-		c.target, c.given = in.target(), in.given()
-		c.as = c.srv.guard.askedAt(c)
-		ctx = context.WithValue(ctx, askedKey{}, c.as)
-		_, later := any(in).(interface{ knownLater() })
-		if err := c.ld.Scope().Check(c.target, !later); err != nil {
-			return nil, err
+		if at, ok := in.(interface{ target() ldclient.Target }); ok {
+			c.target = at.target()
 		}
-		return func() (*plan[View], error) {
-			p, err := h(ldclient.WithoutWrites(ctx), c.ld, in)
-			if err == nil {
-				c.does, c.needs = p.Instructions, p.Needs
-			}
-			if err == nil && later {
-				err = c.aimed(p.intent)
-			}
-			return p, err
-		}, nil
+		return r.read(ldclient.WithoutWrites(ctx), c, in)
 	}
-	return Tool{Spec: s, Effect: e, in: reflect.TypeFor[In](), out: reflect.TypeFor[change[View]](),
-		run: func(ctx context.Context, c *call) (any, error) {
-			if err := c.srv.guard.mayWrite(c); err != nil {
-				return nil, err
-			}
-			ctx = ldclient.Fresh(ctx) // nothing that decides about a write is read from what others read
-			makePlan, err := begin(ctx, c)
-			if err != nil {
-				return nil, err
-			}
-			return carryOut(ctx, c, makePlan)
-		},
-		plan: func(ctx context.Context, c *call) (intent, error) {
-			makePlan, err := begin(ctx, c)
-			if err != nil {
-				return intent{}, err
-			}
-			p, err := makePlan()
-			if err != nil {
-				return intent{}, err
-			}
-			return p.intent, nil
-		}}
+	if err := c.srv.guard.mayWrite(c); err != nil {
+		return nil, err
+	}
+	ctx = ldclient.Fresh(ctx) // nothing that decides about a write is read from what others read
+	makePlan, err := t.begin(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return carryOut(ctx, c, makePlan)
+}
+
+// begin reads a writer's arguments and returns what makes the plan.
+func (t Tool) begin(ctx context.Context, c *call) (func() (*plan[any], error), error) {
+	w, _ := t.code.(writerCode)
+	in := w.in()
+	if err := c.bind(in); err != nil {
+		return nil, err
+	}
+	about, _ := in.(targeted)
+	c.target, c.given = about.target(), about.given()
+	c.as = c.srv.guard.askedAt(c)
+	ctx = context.WithValue(ctx, askedKey{}, c.as)
+	_, later := in.(interface{ knownLater() })
+	if err := c.ld.Scope().Check(c.target, !later); err != nil {
+		return nil, err
+	}
+	return func() (*plan[any], error) {
+		p, err := w.makePlan(ldclient.WithoutWrites(ctx), c.ld, in)
+		if err != nil {
+			return nil, err
+		}
+		c.does, c.needs = p.Instructions, p.Needs
+		if later {
+			err = c.aimed(p.intent)
+		}
+		return p, err
+	}, nil
+}
+
+// plan is what a writer would do; nothing of it is done.
+func (t Tool) plan(ctx context.Context, c *call) (intent, error) {
+	makePlan, err := t.begin(ctx, c)
+	if err != nil {
+		return intent{}, err
+	}
+	p, err := makePlan()
+	if err != nil {
+		return intent{}, err
+	}
+	return p.intent, nil
 }
 
 // call is one call of a tool on its way through the frame.
@@ -169,13 +208,19 @@ type call struct {
 	review *review   // the approval that the change needs, nil where none is known of
 }
 
-// hints are the four MCP annotations, each always set: assistants that run
-// unattended judge by them.
+// hints are the MCP annotations that tell more than what the protocol takes for
+// granted (a change, destructive, not idempotent, open to the world): assistants
+// that run unattended call what is read-only, or neither destructive nor open.
 func (t Tool) hints() mcp.ToolAnnotation {
-	return mcp.ToolAnnotation{
-		ReadOnlyHint:    mcp.ToBoolPtr(t.Effect == Read),
-		DestructiveHint: mcp.ToBoolPtr(t.Effect == Update || t.Effect == Delete),
-		IdempotentHint:  mcp.ToBoolPtr(t.Effect != Create && !t.Additive),
-		OpenWorldHint:   mcp.ToBoolPtr(false),
+	if t.Effect == Read {
+		return mcp.ToolAnnotation{ReadOnlyHint: mcp.ToBoolPtr(true)} // the others are for what is not
 	}
+	h := mcp.ToolAnnotation{OpenWorldHint: mcp.ToBoolPtr(false)}
+	switch {
+	case t.Effect == Create:
+		h.DestructiveHint = mcp.ToBoolPtr(false)
+	case !t.Additive:
+		h.IdempotentHint = mcp.ToBoolPtr(true)
+	}
+	return h
 }

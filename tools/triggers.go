@@ -35,7 +35,7 @@ func (v triggerView) words(flag string) string {
 
 var listFlagTriggers = read(Spec{
 	Name: "list-flag-triggers", Title: "List a flag's triggers",
-	Doc: "List a flag's triggers in one environment: what each does, for which integration, and how often it was called. Their URLs are secret and not shown.",
+	Doc: "List a flag's triggers: what each does, for which integration, and how often it was called.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inFlagEnvironment
 	paged
@@ -54,11 +54,11 @@ func urlOnPage(ld *ldclient.Client, at ldclient.Target) string {
 
 var createFlagTrigger = create(Spec{
 	Name: "create-flag-trigger", Title: "Create a trigger", Action: "createTriggers",
-	Doc: "Create a trigger: a URL that turns a flag on or off in one environment when an outside tool calls it. The URL is secret and not shown; the reply says where a person reads it.",
+	Doc: "Create a trigger: a URL that turns a flag on or off when an outside tool calls it. The reply says where a person reads it.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlagEnvironment
-	Do          string `json:"action" jsonschema:"enum=turnFlagOn,enum=turnFlagOff" doc:"What a call of the URL does"`
-	Integration string `json:"integrationKey,omitempty" alias:"integration" jsonschema:"enum=generic-trigger,enum=datadog,enum=dynatrace,enum=honeycomb,enum=new-relic-apm,enum=signalfx" default:"generic-trigger" doc:"Who calls, generic-trigger if not given"`
+	Do          string `json:"action" jsonschema:"enum=turnFlagOn,enum=turnFlagOff"`
+	Integration string `json:"integrationKey,omitempty" alias:"integration" jsonschema:"enum=generic-trigger,enum=datadog,enum=dynatrace,enum=honeycomb,enum=new-relic-apm,enum=signalfx" default:"generic-trigger"`
 	because
 }) (*plan[triggerView], error) {
 	f, c, err := flagIn(ctx, ld, in.target())
@@ -83,7 +83,7 @@ var createFlagTrigger = create(Spec{
 
 type atTrigger struct {
 	atFlagEnvironment
-	ID string `json:"id" alias:"triggerId,_id" doc:"_id of the trigger"`
+	ID string `json:"id" alias:"triggerId,_id"`
 }
 
 func triggerIn(ctx context.Context, ld *ldclient.Client, in atTrigger) (triggerView, error) {
@@ -106,9 +106,9 @@ var updateFlagTrigger = update(Spec{
 	Doc: "Enable or disable a flag's trigger, change what it does, or give it a new URL, after which the old one stops working.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atTrigger
-	Enabled *bool  `json:"enabled,omitempty" alias:"on" doc:"Whether calls of its URL do anything"`
-	Do      string `json:"action,omitempty" jsonschema:"enum=turnFlagOn,enum=turnFlagOff" doc:"What a call of its URL does"`
-	Cycle   bool   `json:"cycleUrl,omitempty" alias:"cycleTriggerUrl" doc:"true makes a new URL"`
+	Enabled *bool  `json:"enabled,omitempty" alias:"on"`
+	Do      string `json:"action,omitempty" jsonschema:"enum=turnFlagOn,enum=turnFlagOff"`
+	Cycle   bool   `json:"cycleUrl,omitempty" alias:"cycleTriggerUrl" doc:"Make a new URL"`
 	because
 }) (*plan[triggerView], error) {
 	if in.Enabled == nil && in.Do == "" && !in.Cycle {

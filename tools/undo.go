@@ -47,7 +47,7 @@ func undoneApart(before, after *undoneView) {
 
 type undoInput struct {
 	Project string `json:"projectKey" alias:"project"`
-	ID      string `json:"auditLogEntryId" alias:"auditLogId,entryId,id,_id" doc:"_id of the entry, from what-changed or query-audit-log"`
+	ID      string `json:"auditLogEntryId" alias:"auditLogId,entryId,id,_id"`
 	laterKnown
 	because
 }
@@ -63,7 +63,7 @@ var undoChange = update(Spec{
 		"updateColor, updateTtl, updateSecureMode, updateDefaultTrackEvents, updateRequireComments, updateConfirmChanges, updateCritical, " +
 		"updateProjectName, updateDefaultClientSideAvailability",
 	Doc: "Take back what one audit log entry changed of a flag, segment, environment or project, and nothing else. " +
-		"It is refused where something has changed since that it would overwrite. Use dryRun first.",
+		"Refused where it would overwrite later changes. Use dryRun first.",
 }, func(ctx context.Context, ld *ldclient.Client, in undoInput) (*plan[undoneView], error) {
 	e, err := ld.AuditLog.Get(ctx, in.ID)
 	if err != nil {

@@ -104,11 +104,11 @@ const maxSegments = 5
 var whatChanged = read(Spec{
 	Name: "what-changed", Title: "What changed",
 	On:  "acct", // what is not part of the project itself may be shown without it
-	Doc: "Tell everything that changed in an environment in the last 24 hours or another window, by flag and segment, widest reach first. Ask it first in an incident.",
+	Doc: "Tell everything that changed in an environment in the last 24 hours or another window, widest reach first. Ask it first in an incident.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inEnvironment
-	After  string `json:"after,omitempty" alias:"since,from,startDate" doc:"A time, or an age such as 90m or 7d; 24h if not given"`
-	Before string `json:"before,omitempty" alias:"until,to,endDate" doc:"As after; now if not given"`
+	After  string `json:"after,omitempty" alias:"since,from,startDate" doc:"Default 24h"`
+	Before string `json:"before,omitempty" alias:"until,to,endDate" told:"true" doc:"As after; now if not given"`
 	paged
 }) (changesReply, error) {
 	if before, err := instant("before", in.Before); err == nil && in.After == "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
@@ -37,7 +38,7 @@ func (e *Environment) Apply(flag string, do []ldclient.Instruction) (*ldclient.F
 		if err != nil {
 			return nil, fmt.Errorf("instructions[%d] (%s): %w", n, i.Kind(), err)
 		}
-		act, ok := kinds[i.Kind()]
+		act, ok := kinds()[i.Kind()]
 		if !ok {
 			return nil, Unknown{i.Kind()}
 		}
@@ -94,8 +95,8 @@ type fields struct {
 	Clause          *ldclient.Clause
 	Clauses         []ldclient.Clause
 	Values          []any
-	Description     string
-	TrackEvents     bool
+	Description     *string
+	TrackEvents     *bool
 	ContextKind     string
 	Targets         []fields
 	Key             string
@@ -113,6 +114,13 @@ func fieldsOf(i ldclient.Instruction) (fields, error) {
 	return out, d.Decode(&out)
 }
 
+func orZero[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
 // clone copies the lists that instructions work on.
 func clone(c ldclient.FlagConfig) *ldclient.FlagConfig {
 	c.Rules = slices.Clone(c.Rules)
@@ -123,42 +131,44 @@ func clone(c ldclient.FlagConfig) *ldclient.FlagConfig {
 	return &c
 }
 
-var kinds = map[string]func(*applying, fields) error{
-	"turnFlagOn":  func(a *applying, _ fields) error { a.c.On = true; return nil },
-	"turnFlagOff": func(a *applying, _ fields) error { a.c.On = false; return nil },
+var kinds = sync.OnceValue(func() map[string]func(*applying, fields) error {
+	return map[string]func(*applying, fields) error{
+		"turnFlagOn":  func(a *applying, _ fields) error { a.c.On = true; return nil },
+		"turnFlagOff": func(a *applying, _ fields) error { a.c.On = false; return nil },
 
-	"updateFallthroughVariationOrRollout": func(a *applying, in fields) (err error) { a.c.Fallthrough, err = a.serve(in); return err },
-	"updateOffVariation":                  (*applying).offVariation,
-	"updateTrackEvents":                   func(a *applying, in fields) error { a.c.TrackEvents = in.TrackEvents; return nil },
-	"updateTrackEventsFallthrough":        func(a *applying, in fields) error { a.c.TrackEventsFallthrough = in.TrackEvents; return nil },
+		"updateFallthroughVariationOrRollout": func(a *applying, in fields) (err error) { a.c.Fallthrough, err = a.serve(in); return err },
+		"updateOffVariation":                  (*applying).offVariation,
+		"updateTrackEvents":                   func(a *applying, in fields) error { a.c.TrackEvents = orZero(in.TrackEvents); return nil },
+		"updateTrackEventsFallthrough":        func(a *applying, in fields) error { a.c.TrackEventsFallthrough = orZero(in.TrackEvents); return nil },
 
-	"addRule":                      (*applying).addRule,
-	"removeRule":                   (*applying).removeRule,
-	"replaceRules":                 (*applying).replaceRules,
-	"reorderRules":                 (*applying).reorderRules,
-	"updateRuleVariationOrRollout": (*applying).updateRule,
-	"updateRuleDescription":        (*applying).updateRule,
-	"updateRuleTrackEvents":        (*applying).updateRule,
-	"addClauses":                   (*applying).addClauses,
-	"removeClauses":                (*applying).removeClauses,
-	"updateClause":                 (*applying).updateClause,
-	"addValuesToClause":            (*applying).updateClause,
-	"removeValuesFromClause":       (*applying).updateClause,
+		"addRule":                      (*applying).addRule,
+		"removeRule":                   (*applying).removeRule,
+		"replaceRules":                 (*applying).replaceRules,
+		"reorderRules":                 (*applying).reorderRules,
+		"updateRuleVariationOrRollout": (*applying).updateRule,
+		"updateRuleDescription":        (*applying).updateRule,
+		"updateRuleTrackEvents":        (*applying).updateRule,
+		"addClauses":                   (*applying).addClauses,
+		"removeClauses":                (*applying).removeClauses,
+		"updateClause":                 (*applying).updateClause,
+		"addValuesToClause":            (*applying).updateClause,
+		"removeValuesFromClause":       (*applying).updateClause,
 
-	"addTargets":         (*applying).addTargets,
-	"addUserTargets":     (*applying).addTargets,
-	"removeTargets":      (*applying).removeTargets,
-	"removeUserTargets":  (*applying).removeTargets,
-	"replaceTargets":     (*applying).replaceTargets,
-	"replaceUserTargets": (*applying).replaceTargets,
-	"clearTargets":       (*applying).clearTargets,
-	"clearUserTargets":   (*applying).clearTargets,
+		"addTargets":         (*applying).addTargets,
+		"addUserTargets":     (*applying).addTargets,
+		"removeTargets":      (*applying).removeTargets,
+		"removeUserTargets":  (*applying).removeTargets,
+		"replaceTargets":     (*applying).replaceTargets,
+		"replaceUserTargets": (*applying).replaceTargets,
+		"clearTargets":       (*applying).clearTargets,
+		"clearUserTargets":   (*applying).clearTargets,
 
-	"addPrerequisite":      (*applying).addPrerequisite,
-	"updatePrerequisite":   (*applying).updatePrerequisite,
-	"removePrerequisite":   (*applying).removePrerequisite,
-	"replacePrerequisites": (*applying).replacePrerequisites,
-}
+		"addPrerequisite":      (*applying).addPrerequisite,
+		"updatePrerequisite":   (*applying).updatePrerequisite,
+		"removePrerequisite":   (*applying).removePrerequisite,
+		"replacePrerequisites": (*applying).replacePrerequisites,
+	}
+})
 
 func (a *applying) variation(id string) (int, error) { return variationOf(a.flag, id) }
 

@@ -23,7 +23,7 @@ func (a *applying) rule(id string) (int, error) {
 
 func (a *applying) newRule(in fields) (ldclient.Rule, error) {
 	s, err := a.serve(in)
-	return ldclient.Rule{ID: a.newID(), Clauses: a.newClauses(in.Clauses), Description: in.Description, TrackEvents: in.TrackEvents, Ref: in.Ref, RuleServe: s}, err
+	return ldclient.Rule{ID: a.newID(), Clauses: a.newClauses(in.Clauses), Description: orZero(in.Description), TrackEvents: orZero(in.TrackEvents), Ref: in.Ref, RuleServe: s}, err
 }
 
 func (a *applying) newClauses(list []ldclient.Clause) []ldclient.Clause {
@@ -101,9 +101,9 @@ func (a *applying) updateRule(in fields) error {
 	r := &a.c.Rules[n]
 	switch in.Kind {
 	case "updateRuleDescription":
-		r.Description = in.Description
+		r.Description = orZero(in.Description)
 	case "updateRuleTrackEvents":
-		r.TrackEvents = in.TrackEvents
+		r.TrackEvents = orZero(in.TrackEvents)
 	default:
 		r.RuleServe, err = a.serve(in)
 	}

@@ -29,15 +29,17 @@ func Unread(name string) Role { return Role{Name: name, Unread: true} }
 func NewRole(name string, reader bool, policy []Statement, attrs Attributes) Role {
 	r := Role{Name: name, Policy: policy, rules: readAll(policy, attrs), ever: new(sync.Map)}
 	if reader {
-		r.base = readerBase
+		r.base = readerBase()
 	}
 	return r
 }
 
-var readerBase = readAll([]Statement{
-	{Effect: "allow", Actions: []string{"view*"}, Resources: []string{"*"}},
-	{Effect: "allow", Actions: []string{"createAccessToken"}, Resources: []string{"member/*:token/*"}},
-}, nil)
+var readerBase = sync.OnceValue(func() []rule {
+	return readAll([]Statement{
+		{Effect: "allow", Actions: []string{"view*"}, Resources: []string{"*"}},
+		{Effect: "allow", Actions: []string{"createAccessToken"}, Resources: []string{"member/*:token/*"}},
+	}, nil)
+})
 
 // Uses tells whether what the role allows may depend on the tags, properties or views of a kind of resource.
 func (r Role) Uses(kind string) bool {
@@ -119,7 +121,7 @@ func writer(action, kind string, reads bool) Verdict {
 }
 
 func inProject(kind string) bool {
-	for ; kind != ""; kind = kinds[kind] {
+	for ; kind != ""; kind = kinds()[kind] {
 		if kind == "proj" {
 			return true
 		}

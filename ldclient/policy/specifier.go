@@ -2,9 +2,11 @@ package policy
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+	"sync"
+
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 // Specifier names resources, such as proj/shop:env/*;{critical:false}:flag/ops_*.
@@ -19,22 +21,24 @@ type part struct {
 }
 
 // kinds that a resource specifier may hold, by what they belong to: nothing, a project, an environment, a member.
-var kinds = map[string]string{
-	"proj": "", "member": "", "service-token": "", "role": "", "team": "", "webhook": "", "integration": "",
-	"relay-proxy-config": "", "code-reference-repository": "", "application": "", "template": "", "acct": "",
-	"domain-verification": "", "ip-allowlist": "", "pending-request": "",
+var kinds = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"proj": "", "member": "", "service-token": "", "role": "", "team": "", "webhook": "", "integration": "",
+		"relay-proxy-config": "", "code-reference-repository": "", "application": "", "template": "", "acct": "",
+		"domain-verification": "", "ip-allowlist": "", "pending-request": "",
 
-	"env": "proj", "metric": "proj", "metric-group": "proj", "layer": "proj", "aiconfig": "proj", "ai-model-config": "proj",
-	"ai-tool": "proj", "agent-graph": "proj", "prompt-snippet": "proj", "ai-dataset": "proj", "ai-evaluation": "proj",
-	"agent-optimization": "proj", "release-pipeline": "proj", "release-policy": "proj", "context-kind": "proj", "view": "proj",
-	"observability-settings": "proj", "trace": "proj", "log": "proj", "error": "proj", "session": "proj", "alert": "proj",
-	"dashboard": "proj", "metric-data-source": "proj",
+		"env": "proj", "metric": "proj", "metric-group": "proj", "layer": "proj", "aiconfig": "proj", "ai-model-config": "proj",
+		"ai-tool": "proj", "agent-graph": "proj", "prompt-snippet": "proj", "ai-dataset": "proj", "ai-evaluation": "proj",
+		"agent-optimization": "proj", "release-pipeline": "proj", "release-policy": "proj", "context-kind": "proj", "view": "proj",
+		"observability-settings": "proj", "trace": "proj", "log": "proj", "error": "proj", "session": "proj", "alert": "proj",
+		"dashboard": "proj", "metric-data-source": "proj",
 
-	"flag": "env", "segment": "env", "experiment": "env", "holdout": "env", "destination": "env", "sdk-key": "env",
-	"product-analytics-dashboard": "env", "notification-subscription": "env", "assignment-data-source": "env", "user": "env",
+		"flag": "env", "segment": "env", "experiment": "env", "holdout": "env", "destination": "env", "sdk-key": "env",
+		"product-analytics-dashboard": "env", "notification-subscription": "env", "assignment-data-source": "env", "user": "env",
 
-	"token": "member",
-}
+		"token": "member",
+	}
+})
 
 // synonyms are older names of kinds.
 var synonyms = map[string]string{"goal": "metric"}
@@ -46,7 +50,7 @@ func kindOf(word string) (kind string, ok bool) {
 	if newer, old := synonyms[word]; old {
 		return newer, true
 	}
-	_, ok = kinds[word]
+	_, ok = kinds()[word]
 	return word, ok
 }
 
@@ -54,14 +58,14 @@ func kindOf(word string) (kind string, ok bool) {
 const unset = "\x00"
 
 var (
-	placeholder = regexp.MustCompile(`\$\{roleAttribute/([^}]*)\}`)
-	wordy       = regexp.MustCompile(`^[A-Za-z0-9._*\x00-]+$`)
-	selector    = regexp.MustCompile(`^\{[A-Za-z]+:[^{}]+\}$`)
+	placeholder = pattern.Of(`\$\{roleAttribute/([^}]*)\}`)
+	wordy       = pattern.Of(`^[A-Za-z0-9._*\x00-]+$`)
+	selector    = pattern.Of(`^\{[A-Za-z]+:[^{}]+\}$`)
 )
 
 // ParseSpecifier reads a resource specifier. The values of role attributes in it count as unknown.
 func ParseSpecifier(s string) (Specifier, error) {
-	text := placeholder.ReplaceAllString(s, unset)
+	text := placeholder().ReplaceAllString(s, unset)
 	if text == "*" {
 		return Specifier{}, nil
 	}
@@ -127,7 +131,7 @@ func parsePart(s string) (part, error) {
 	}
 	p.filters = strings.Split(tail, ",")
 	for _, f := range p.filters {
-		if !wordy.MatchString(strings.TrimPrefix(f, "view:")) && !selector.MatchString(f) {
+		if !wordy().MatchString(strings.TrimPrefix(f, "view:")) && !selector().MatchString(f) {
 			return part{}, fmt.Errorf("%q is neither a tag nor {property:value} nor view:key", f)
 		}
 	}

@@ -69,7 +69,7 @@ func read(i int, s Statement, attrs Attributes) rule {
 // expand writes a specifier once for each value of the attributes in it: never
 // for one that has no value. unsure tells that an attribute is only part of a name.
 func expand(text string, attrs Attributes) (texts []string, unsure bool) {
-	at := placeholder.FindStringSubmatchIndex(text)
+	at := placeholder().FindStringSubmatchIndex(text)
 	if at == nil || attrs == nil {
 		return []string{text}, false
 	}
@@ -178,5 +178,5 @@ func (p rules) strongest(effect, action string, res Resource) (Verdict, int) {
 
 // UsesAttributes tells whether a statement depends on role attributes.
 func UsesAttributes(s Statement) bool {
-	return slices.ContainsFunc(slices.Concat(s.Resources, s.NotResources), placeholder.MatchString)
+	return slices.ContainsFunc(slices.Concat(s.Resources, s.NotResources), placeholder().MatchString)
 }

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
+
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 func (a *Account) environmentRoutes() {
@@ -120,13 +121,13 @@ func defaultEnvironments() []environmentPost {
 	}
 }
 
-var validColor = regexp.MustCompile(`^[0-9a-fA-F]{6}$`)
+var validColor = pattern.Of(`^[0-9a-fA-F]{6}$`)
 
 func (s environmentSettings) check() error {
 	if err := checkName(s.Name); err != nil {
 		return err
 	}
-	if !validColor.MatchString(s.Color) {
+	if !validColor().MatchString(s.Color) {
 		return fmt.Errorf("invalid color %q: expected six hexadecimal digits", s.Color)
 	}
 	if s.DefaultTTL < 0 || s.DefaultTTL > 60 {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sync"
 )
 
 // flagEdit is a change to a flag in the making. Instructions work on a copy, so
@@ -24,10 +25,8 @@ type flagKind struct {
 	apply  func(*flagEdit, params) *apiError
 }
 
-var flagKinds map[string]flagKind
-
-func init() {
-	flagKinds = map[string]flagKind{
+var flagKinds = sync.OnceValue(func() map[string]flagKind {
+	return map[string]flagKind{
 		"turnFlagOn":  {true, "updateOn", func(e *flagEdit, _ params) *apiError { e.c.On = true; return nil }},
 		"turnFlagOff": {true, "updateOn", func(e *flagEdit, _ params) *apiError { e.c.On = false; return nil }},
 
@@ -96,7 +95,7 @@ func init() {
 		"restoreDeprecatedFlag": {false, "updateDeprecated", (*flagEdit).deprecate},
 		"deleteFlag":            {false, "deleteFlag", (*flagEdit).deletable},
 	}
-}
+})
 
 // applyToFlag returns f as the instructions would leave it, with its versions
 // raised, and the role actions of those that changed something. No action means
@@ -116,7 +115,7 @@ func (a *Account) applyToFlag(p *project, f *flag, envKey string, instructions [
 		if err != nil {
 			return nil, nil, err
 		}
-		kind, ok := flagKinds[in.Kind]
+		kind, ok := flagKinds()[in.Kind]
 		switch {
 		case in.Kind == "":
 			return nil, nil, invalid("instruction %d has no kind", i)

@@ -213,7 +213,7 @@ func TestFlagInstructions(t *testing.T) {
 			l.expect(l.get("/flags/lab/color"), tc.want)
 		})
 	}
-	for kind := range flagKinds {
+	for kind := range flagKinds() {
 		if !covered[kind] {
 			t.Errorf("no case for instruction kind %s", kind)
 		}
@@ -330,7 +330,7 @@ func TestFlagInstructionErrors(t *testing.T) {
 func TestFlagEnvironmentKey(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	for kind, k := range flagKinds {
+	for kind, k := range flagKinds() {
 		if !k.env {
 			continue
 		}

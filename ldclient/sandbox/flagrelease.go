@@ -2,8 +2,9 @@ package sandbox
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
+
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 // releaseParams are the parameters of the two instructions for automated releases.
@@ -82,12 +83,12 @@ func releaseAction(in params) string {
 	return "stopMeasuredRolloutOnFlagFallthrough"
 }
 
-var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+var uuidPattern = pattern.Of(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // releaseVariation finds one of a release's variations. LaunchDarkly answers 500
 // for an ID that is well-formed but not the flag's.
 func (e *flagEdit) releaseVariation(name, id string) (int, *apiError) {
-	if !uuidPattern.MatchString(id) {
+	if !uuidPattern().MatchString(id) {
 		return 0, invalid("%s must be a valid variation id", name)
 	}
 	i := e.f.variationIndex(id)

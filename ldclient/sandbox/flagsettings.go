@@ -3,9 +3,10 @@ package sandbox
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 func (e *flagEdit) addVariation(in params) *apiError {
@@ -167,11 +168,11 @@ func editTags(tags *[]string, in params) *apiError {
 	return checkTags(*tags)
 }
 
-var tagPattern = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,64}$`)
+var tagPattern = pattern.Of(`^[a-zA-Z0-9_.-]{1,64}$`)
 
 func checkTags(tags []string) *apiError {
 	for _, t := range tags {
-		if !tagPattern.MatchString(t) {
+		if !tagPattern().MatchString(t) {
 			return invalid("'%s' is not a valid tag: a tag has 1 to 64 letters, digits, '.', '_' or '-'", t)
 		}
 	}

@@ -122,7 +122,10 @@ func (l *lab) patch(key, env string, instructions ...instruction) any {
 // $clause0 of the first clause of its first rule.
 func (l *lab) named(key string, v any) any {
 	l.Helper()
-	text := string(jsonValue(v))
+	return decoded([]byte(l.replacer(key).Replace(string(jsonValue(v)))))
+}
+
+func (l *lab) replacer(key string) *strings.Replacer {
 	pairs := []string{}
 	for _, f := range []*flag{l.flag("color"), l.flag("gate")} {
 		name := map[string]string{"color": "$v", "gate": "$gate"}[f.Key]
@@ -138,7 +141,7 @@ func (l *lab) named(key string, v any) any {
 			}
 		}
 	}
-	return decoded([]byte(strings.NewReplacer(pairs...).Replace(text)))
+	return strings.NewReplacer(pairs...)
 }
 
 // at is the part of a decoded document under a path such as environments.test.on.

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
+
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 func (a *Account) projectRoutes() {
@@ -176,10 +177,10 @@ func (a *Account) getProject(w http.ResponseWriter, r *http.Request) {
 	send(w, http.StatusOK, rep)
 }
 
-var validKey = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+var validKey = pattern.Of(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
 func checkKey(key string, maxLen int) error {
-	if !validKey.MatchString(key) || len(key) > maxLen {
+	if !validKey().MatchString(key) || len(key) > maxLen {
 		return fmt.Errorf("invalid key %q: it must start with a letter or digit, hold only letters, digits, '.', '_' and '-', and be at most %d long", key, maxLen)
 	}
 	return nil

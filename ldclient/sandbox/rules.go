@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"regexp"
 	"slices"
+
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 // rule is what flag rules and segment rules have in common.
@@ -177,10 +179,10 @@ var operators = []string{
 	"greaterThanOrEqual", "before", "after", "segmentMatch", "semVerEqual", "semVerLessThan", "semVerGreaterThan",
 }
 
-var contextKindPattern = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
+var contextKindPattern = pattern.Of(`^[a-zA-Z0-9._-]+$`)
 
 func checkContextKind(kind string) *apiError {
-	if kind == "kind" || kind == "multi" || !contextKindPattern.MatchString(kind) {
+	if kind == "kind" || kind == "multi" || !contextKindPattern().MatchString(kind) {
 		return invalid("'%s' is not a valid context kind", kind)
 	}
 	return nil

@@ -177,8 +177,8 @@ func (a *Account) scheduleApproval(t reviewable, instructions []instruction) *ap
 	a.pretend(func() {
 		for _, in := range instructions {
 			_, actions, _ := a.applyToFlag(t.p, t.f, t.e.Key, []instruction{in})
-			if p, _ := in.params(); len(actions) == 0 && flagKinds[p.Kind].action != "" {
-				actions = []string{flagKinds[p.Kind].action}
+			if p, _ := in.params(); len(actions) == 0 && flagKinds()[p.Kind].action != "" {
+				actions = []string{flagKinds()[p.Kind].action}
 			}
 			if err = a.flagApproval(t.e, t.f, actions); err != nil {
 				return

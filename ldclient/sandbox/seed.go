@@ -34,11 +34,11 @@ func (a *Account) seed(o Options) {
 		{Key: "test", Name: "Test", Color: "f5a623"},
 	})
 	a.seedSegments(shop, ago)
-	history := slices.Concat(a.operations(shop, ago), a.seedFlags(mobile, mobileFlags, mobileHistory, ago))
+	history := slices.Concat(a.operations(shop, ago), a.seedFlags(mobile, mobileFlags(), mobileHistory(), ago))
 	if o.Flags > 0 {
 		a.generateFlags(shop, o.Flags, ago)
 	} else {
-		history = append(history, a.seedFlags(shop, shopFlags, slices.Concat(shopHistory, maintenance()), ago)...)
+		history = append(history, a.seedFlags(shop, shopFlags(), slices.Concat(shopHistory(), maintenance()), ago)...)
 	}
 	a.seedHistory(history)
 	a.seedContexts(ago)

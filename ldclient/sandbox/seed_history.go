@@ -15,10 +15,9 @@ func kind(name string) step {
 	return func(*project, *flag) instruction { return instruction{"kind": name} }
 }
 
-var (
-	turnOn  = kind("turnFlagOn")
-	turnOff = kind("turnFlagOff")
-)
+func turnOn(*project, *flag) instruction { return instruction{"kind": "turnFlagOn"} }
+
+func turnOff(*project, *flag) instruction { return instruction{"kind": "turnFlagOff"} }
 
 func withValue(kind string, value any) step {
 	return func(*project, *flag) instruction { return instruction{"kind": kind, "value": value} }
@@ -76,70 +75,74 @@ type flagEvent struct {
 	instructions []step
 }
 
-var shopHistory = []flagEvent{
-	{29.6, "Ada", "staging", "dark-mode", "", []step{turnOn}},
-	{29.1, "Alan", "production", "search-ranking", "Start small", []step{rollTo(90, 5, 5), turnOn}},
-	{28.4, "Ada", "production", "new-checkout", "Payments v2 has to be on", []step{prerequisiteOn("payments-v2", 0)}},
-	{28.3, "Ada", "production", "new-checkout", "Our friendly testers first", []step{addRule(0, "Beta testers", inSegment("beta-testers"))}},
-	{27.9, "Ada", "production", "new-checkout", "", []step{serveAll(1), turnOn}},
-	{27.2, "Katherine", "", "image-quality", "", []step{withValue("updateDescription", "JPEG quality of product pictures")}},
-	{26.5, "Alan", "production", "search-ranking", "No complaints so far", []step{rollTo(70, 15, 15)}},
-	{26.1, "Mary", "staging", "loyalty-points", "", []step{setTargets("addTargets", 0, "user", "user-1003", "user-1008")}},
-	{25.3, "Margaret", "", "fraud-check", "Security asked for it", []step{addTags("pci")}},
-	{24.8, "Ada", "test", "split-payments", "", []step{turnOff}},
-	{24.2, "Ada", "test", "split-payments", "Fixed the rounding", []step{turnOn}},
-	{23.5, "Edsger", "production", "live-chat", "Globex wants to try it", []step{setTargets("addTargets", 0, "organization", "globex")}},
-	{23.1, "Alan", "production", "search-ranking", "Half and half", []step{rollTo(50, 25, 25)}},
-	{22.6, "Ada", "production", "new-checkout", "5% for a start", []step{rollTo(5, 95)}},
-	{22.1, "Katherine", "production", "api-timeout-ms", "Search backend is slow today", []step{serveAll(2)}},
-	{21.9, "Katherine", "production", "api-timeout-ms", "Back to normal", []step{serveAll(1)}},
-	{20.7, "Alan", "test", "product-page-redesign", "", []step{turnOn}},
-	{20.2, "Mary", "", "loyalty-points", "", []step{addTags("crm")}},
-	{19.8, "laptop", "production", "new-checkout", "Error rate is flat", []step{rollTo(10, 90)}},
-	{19.5, "pipeline", "", "wishlist", "Yearly review of tags", []step{addTags("reviewed-2026")}},
-	{19.5, "pipeline", "", "stock-alerts", "Yearly review of tags", []step{addTags("reviewed-2026")}},
-	{19.5, "pipeline", "", "homepage-layout", "Yearly review of tags", []step{addTags("reviewed-2026")}},
-	{19.1, "Ada", "staging", "currency-switcher", "", []step{setTargets("addTargets", 0, "user", "user-1006")}},
-	{18.6, "Alan", "production", "homepage-layout", "Magazine loses", []step{rollTo(60, 40, 0)}},
-	{18.2, "Katherine", "production", "checkout-kill-switch", "Payment provider is down", []step{turnOff}},
-	{18.15, "Katherine", "production", "checkout-kill-switch", "Payment provider is back", []step{turnOn}},
-	{17.4, "Mary", "production", "banner-config", "Spring sale is over", []step{serveAll(1)}},
-	{17.1, "Ada", "", "gift-cards", "", []step{withValue("updateDescription", "Buy and redeem gift cards")}},
-	{15.8, "Ada", "test", "courier-eta", "", []step{turnOn}},
-	{15.2, "Edsger", "production", "live-chat", "Support has no capacity for globex", []step{setTargets("removeTargets", 0, "organization", "globex")}},
-	{14.9, "laptop", "production", "new-checkout", "", []step{rollTo(20, 80)}},
-	{14.3, "Alan", "staging", "product-page-redesign", "", []step{addRule(0, "Employees", inSegment("employees")), serveAll(1), turnOn}},
-	{13.2, "Katherine", "production", "rate-limit-per-minute", "A crawler is loose", []step{serveAll(0)}},
-	{12.8, "Katherine", "production", "rate-limit-per-minute", "Crawler is gone", []step{serveAll(1)}},
-	{12.1, "Ada", "", "new-checkout", "", []step{addTags("q4-goal")}},
-	{10.6, "Ada", "test", "checkout-copy", "", []step{turnOn}},
-	{10.2, "Mary", "staging", "stock-alerts", "", []step{turnOff}},
-	{9.8, "Mary", "staging", "stock-alerts", "Mail templates are there now", []step{turnOn}},
-	{9.3, "Alan", "production", "wishlist", "", []step{setTargets("addTargets", 1, "user", "user-1017")}},
-	{8.9, "Ada", "production", "new-checkout", "Conversion dropped on phones, stepping back", []step{rollTo(5, 95)}},
-	{8.2, "Katherine", "production", "fraud-check", "Enforce for a few", []step{rollTo(85, 10, 5)}},
-	{7.7, "Ada", "", "legacy-cart", "", []step{withValue("updateDescription", "Replaced by new-checkout; do not use it in new code. Goes away in spring.")}},
-	{7.1, "laptop", "staging", "cart-upsell", "", []step{rollTo(50, 25, 25), turnOn}},
-	{6.6, "Ada", "test", "dark-mode", "", []step{turnOn}},
-	{5.9, "Ada", "test", "store-pickup", "", []step{turnOn}},
-	{5.2, "Ada", "staging", "dark-mode", "Contrast is too low", []step{turnOff}},
-	{4.8, "Mary", "production", "banner-config", "Free shipping ended", []step{serveAll(2)}},
-	{4.1, "Alan", "production", "search-ranking", "Hybrid wins", []step{rollTo(20, 20, 60)}},
-	{3.8, "Margaret", "test", "passkey-login", "", []step{turnOn}},
-	{3.3, "Ada", "test", "split-payments", "", []step{setTargets("addTargets", 0, "user", "user-1001")}},
-	{2.9, "laptop", "production", "new-checkout", "Phones are fixed in 5.2", []step{rollTo(20, 80)}},
-	{2.2, "Katherine", "", "max-items", "", []step{withValue("updateMaintainerTeam", "platform")}},
-	{1.8, "Ada", "staging", "store-pickup", "", []step{addRule(0, "Employees", inSegment("employees")), serveAll(1), turnOn}},
-	{1.1, "Alan", "production", "homepage-layout", "Grid it is", []step{serveAll(0)}},
-	{0.6, "Ada", "staging", "new-checkout", "", []step{kind("turnFlagOff")}},
-	{0.5, "Ada", "staging", "new-checkout", "Wrong tab", []step{turnOn}},
-	{0.2, "Edsger", "", "live-chat", "", []step{addTags("q4-goal")}},
+func shopHistory() []flagEvent {
+	return []flagEvent{
+		{29.6, "Ada", "staging", "dark-mode", "", []step{turnOn}},
+		{29.1, "Alan", "production", "search-ranking", "Start small", []step{rollTo(90, 5, 5), turnOn}},
+		{28.4, "Ada", "production", "new-checkout", "Payments v2 has to be on", []step{prerequisiteOn("payments-v2", 0)}},
+		{28.3, "Ada", "production", "new-checkout", "Our friendly testers first", []step{addRule(0, "Beta testers", inSegment("beta-testers"))}},
+		{27.9, "Ada", "production", "new-checkout", "", []step{serveAll(1), turnOn}},
+		{27.2, "Katherine", "", "image-quality", "", []step{withValue("updateDescription", "JPEG quality of product pictures")}},
+		{26.5, "Alan", "production", "search-ranking", "No complaints so far", []step{rollTo(70, 15, 15)}},
+		{26.1, "Mary", "staging", "loyalty-points", "", []step{setTargets("addTargets", 0, "user", "user-1003", "user-1008")}},
+		{25.3, "Margaret", "", "fraud-check", "Security asked for it", []step{addTags("pci")}},
+		{24.8, "Ada", "test", "split-payments", "", []step{turnOff}},
+		{24.2, "Ada", "test", "split-payments", "Fixed the rounding", []step{turnOn}},
+		{23.5, "Edsger", "production", "live-chat", "Globex wants to try it", []step{setTargets("addTargets", 0, "organization", "globex")}},
+		{23.1, "Alan", "production", "search-ranking", "Half and half", []step{rollTo(50, 25, 25)}},
+		{22.6, "Ada", "production", "new-checkout", "5% for a start", []step{rollTo(5, 95)}},
+		{22.1, "Katherine", "production", "api-timeout-ms", "Search backend is slow today", []step{serveAll(2)}},
+		{21.9, "Katherine", "production", "api-timeout-ms", "Back to normal", []step{serveAll(1)}},
+		{20.7, "Alan", "test", "product-page-redesign", "", []step{turnOn}},
+		{20.2, "Mary", "", "loyalty-points", "", []step{addTags("crm")}},
+		{19.8, "laptop", "production", "new-checkout", "Error rate is flat", []step{rollTo(10, 90)}},
+		{19.5, "pipeline", "", "wishlist", "Yearly review of tags", []step{addTags("reviewed-2026")}},
+		{19.5, "pipeline", "", "stock-alerts", "Yearly review of tags", []step{addTags("reviewed-2026")}},
+		{19.5, "pipeline", "", "homepage-layout", "Yearly review of tags", []step{addTags("reviewed-2026")}},
+		{19.1, "Ada", "staging", "currency-switcher", "", []step{setTargets("addTargets", 0, "user", "user-1006")}},
+		{18.6, "Alan", "production", "homepage-layout", "Magazine loses", []step{rollTo(60, 40, 0)}},
+		{18.2, "Katherine", "production", "checkout-kill-switch", "Payment provider is down", []step{turnOff}},
+		{18.15, "Katherine", "production", "checkout-kill-switch", "Payment provider is back", []step{turnOn}},
+		{17.4, "Mary", "production", "banner-config", "Spring sale is over", []step{serveAll(1)}},
+		{17.1, "Ada", "", "gift-cards", "", []step{withValue("updateDescription", "Buy and redeem gift cards")}},
+		{15.8, "Ada", "test", "courier-eta", "", []step{turnOn}},
+		{15.2, "Edsger", "production", "live-chat", "Support has no capacity for globex", []step{setTargets("removeTargets", 0, "organization", "globex")}},
+		{14.9, "laptop", "production", "new-checkout", "", []step{rollTo(20, 80)}},
+		{14.3, "Alan", "staging", "product-page-redesign", "", []step{addRule(0, "Employees", inSegment("employees")), serveAll(1), turnOn}},
+		{13.2, "Katherine", "production", "rate-limit-per-minute", "A crawler is loose", []step{serveAll(0)}},
+		{12.8, "Katherine", "production", "rate-limit-per-minute", "Crawler is gone", []step{serveAll(1)}},
+		{12.1, "Ada", "", "new-checkout", "", []step{addTags("q4-goal")}},
+		{10.6, "Ada", "test", "checkout-copy", "", []step{turnOn}},
+		{10.2, "Mary", "staging", "stock-alerts", "", []step{turnOff}},
+		{9.8, "Mary", "staging", "stock-alerts", "Mail templates are there now", []step{turnOn}},
+		{9.3, "Alan", "production", "wishlist", "", []step{setTargets("addTargets", 1, "user", "user-1017")}},
+		{8.9, "Ada", "production", "new-checkout", "Conversion dropped on phones, stepping back", []step{rollTo(5, 95)}},
+		{8.2, "Katherine", "production", "fraud-check", "Enforce for a few", []step{rollTo(85, 10, 5)}},
+		{7.7, "Ada", "", "legacy-cart", "", []step{withValue("updateDescription", "Replaced by new-checkout; do not use it in new code. Goes away in spring.")}},
+		{7.1, "laptop", "staging", "cart-upsell", "", []step{rollTo(50, 25, 25), turnOn}},
+		{6.6, "Ada", "test", "dark-mode", "", []step{turnOn}},
+		{5.9, "Ada", "test", "store-pickup", "", []step{turnOn}},
+		{5.2, "Ada", "staging", "dark-mode", "Contrast is too low", []step{turnOff}},
+		{4.8, "Mary", "production", "banner-config", "Free shipping ended", []step{serveAll(2)}},
+		{4.1, "Alan", "production", "search-ranking", "Hybrid wins", []step{rollTo(20, 20, 60)}},
+		{3.8, "Margaret", "test", "passkey-login", "", []step{turnOn}},
+		{3.3, "Ada", "test", "split-payments", "", []step{setTargets("addTargets", 0, "user", "user-1001")}},
+		{2.9, "laptop", "production", "new-checkout", "Phones are fixed in 5.2", []step{rollTo(20, 80)}},
+		{2.2, "Katherine", "", "max-items", "", []step{withValue("updateMaintainerTeam", "platform")}},
+		{1.8, "Ada", "staging", "store-pickup", "", []step{addRule(0, "Employees", inSegment("employees")), serveAll(1), turnOn}},
+		{1.1, "Alan", "production", "homepage-layout", "Grid it is", []step{serveAll(0)}},
+		{0.6, "Ada", "staging", "new-checkout", "", []step{kind("turnFlagOff")}},
+		{0.5, "Ada", "staging", "new-checkout", "Wrong tab", []step{turnOn}},
+		{0.2, "Edsger", "", "live-chat", "", []step{addTags("q4-goal")}},
+	}
 }
 
-var mobileHistory = []flagEvent{
-	{26.9, "Radia", "production", "onboarding-flow", "Video is too heavy", []step{rollTo(50, 50, 0)}},
-	{16.3, "Radia", "production", "min-app-version", "4.5 can no longer pay", []step{serveAll(1)}},
-	{5.6, "Radia", "test", "crash-reporting", "", []step{addTags("observability")}},
+func mobileHistory() []flagEvent {
+	return []flagEvent{
+		{26.9, "Radia", "production", "onboarding-flow", "Video is too heavy", []step{rollTo(50, 50, 0)}},
+		{16.3, "Radia", "production", "min-app-version", "4.5 can no longer pay", []step{serveAll(1)}},
+		{5.6, "Radia", "test", "crash-reporting", "", []step{addTags("observability")}},
+	}
 }
 
 // maintenance is what the pipeline does every fourth night.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"sync"
 )
 
 // segmentEdit is a change to a segment in the making, on a copy.
@@ -29,9 +30,7 @@ const (
 	maxTargetOperations = 1500
 )
 
-var segmentKinds map[string]segmentKind
-
-func init() {
+var segmentKinds = sync.OnceValue(func() map[string]segmentKind {
 	rule := func(apply func(*segmentEdit, params) *apiError) segmentKind {
 		return segmentKind{"updateRules", apply, ""}
 	}
@@ -39,7 +38,7 @@ func init() {
 	target := func(action string) segmentKind { return segmentKind{action, (*segmentEdit).editTargets, ordinary} }
 	bigTarget := func(action string) segmentKind { return segmentKind{action, (*segmentEdit).editBigTargets, big} }
 	tags := segmentKind{"updateTags", func(e *segmentEdit, in params) *apiError { return editTags(&e.s.Tags, in) }, ""}
-	segmentKinds = map[string]segmentKind{
+	return map[string]segmentKind{
 		"updateName": {"updateName", (*segmentEdit).updateName, ""},
 		"addTags":    tags,
 		"removeTags": tags,
@@ -70,7 +69,7 @@ func init() {
 		"removeBigSegmentExcludedTargets": bigTarget("updateExcluded"),
 		"processBigSegmentImport":         {"updateIncluded", (*segmentEdit).processImport, big},
 	}
-}
+})
 
 // segmentState is everything about a segment that a change may touch.
 func segmentState(s *segment) []byte {
@@ -88,7 +87,7 @@ func (a *Account) applyToSegment(s *segment, instructions []instruction) (next *
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		kind, ok := segmentKinds[in.Kind]
+		kind, ok := segmentKinds()[in.Kind]
 		switch {
 		case in.Kind == "":
 			return nil, nil, nil, invalid("instruction %d has no kind", i)

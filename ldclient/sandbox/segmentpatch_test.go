@@ -163,7 +163,7 @@ func TestSegmentInstructions(t *testing.T) {
 			l.members(tc.segment, tc.members)
 		})
 	}
-	for kind := range segmentKinds {
+	for kind := range segmentKinds() {
 		if !covered[kind] {
 			t.Errorf("no case for instruction kind %s", kind)
 		}
