@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -52,8 +51,7 @@ func TestCallAsksOnATerminal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd.BindTo(t.Context(), (*context.Context)(nil))
-		err = cmd.Run(a)
+		err = cmd.Run(t.Context(), a)
 		if !strings.Contains(stderr.String(), "production") || !strings.HasSuffix(stderr.String(), "Go ahead? [y/N] ") {
 			t.Errorf("%q: asked %q", answer, stderr.String())
 		}

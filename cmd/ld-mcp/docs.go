@@ -12,11 +12,14 @@ import (
 )
 
 type docsCmd struct {
-	Write string `xor:"file" placeholder:"FILE" help:"Bring the generated parts of a README.md or server.json up to date."`
-	Check string `xor:"file" placeholder:"FILE" help:"Fail when the generated parts of a README.md or server.json are not up to date."`
+	Write string `placeholder:"FILE" help:"Bring the generated parts of a README.md or server.json up to date."`
+	Check string `placeholder:"FILE" help:"Fail when the generated parts of a README.md or server.json are not up to date."`
 }
 
 func (cmd docsCmd) Run(_ context.Context, a *app) error {
+	if cmd.Write != "" && cmd.Check != "" {
+		return usagef("--write and --check can't be used together; give one of them")
+	}
 	file := cmd.Write + cmd.Check
 	if file == "" {
 		parts, err := generatedParts()
@@ -66,10 +69,6 @@ func regenerate(file string, text []byte) ([]byte, error) {
 
 // generatedParts are the pieces of the README that are read from the program itself.
 func generatedParts() (map[string]string, error) {
-	options, err := optionsTable()
-	if err != nil {
-		return nil, err
-	}
 	table, err := toolsTables()
 	if err != nil {
 		return nil, err
@@ -78,15 +77,10 @@ func generatedParts() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{"options": options, "tools": table, "clients": clients}, nil
+	return map[string]string{"options": optionsTable(), "tools": table, "clients": clients}, nil
 }
 
-func optionsTable() (string, error) {
-	var cli commands
-	k, err := newParser(&cli)
-	if err != nil {
-		return "", err
-	}
+func optionsTable() string {
 	var b strings.Builder
 	var names []string
 	for _, name := range tokenVariables {
@@ -95,20 +89,14 @@ func optionsTable() (string, error) {
 	fmt.Fprintf(&b, "The access token comes from the first of these variables that is set: %s. "+
 		"With `_FILE` appended, each may name a file instead, which is read again when it changes. There is no option for it.\n\n", strings.Join(names, ", "))
 	b.WriteString("| Option | Variable | Default | Meaning |\n|---|---|---|---|\n")
-	for _, f := range optionsOf(k) {
-		option, fallback := "--"+f.Name, ""
-		if !f.IsBool() {
-			option += " " + f.PlaceHolder
-			if f.IsSlice() {
-				option += ",..."
-			}
+	for _, p := range parameters(new(options)) {
+		fallback := ""
+		if p.fallback != "" {
+			fallback = "`" + p.fallback + "`"
 		}
-		if f.HasDefault && f.Default != "" {
-			fallback = "`" + f.Default + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", option, variableOf(f.Name), fallback, cell(f.Help))
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", strings.Replace(p.summary(), "=", " ", 1), variableOf(p.name), fallback, cell(p.help))
 	}
-	return b.String(), nil
+	return b.String()
 }
 
 func toolsTables() (string, error) {

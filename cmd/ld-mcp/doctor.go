@@ -9,11 +9,11 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 	"github.com/ld-mcp/ld-mcp/ldclient"
 	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
 	"github.com/ld-mcp/ld-mcp/tools"
@@ -93,7 +93,7 @@ func (x *examination) failed(check string) bool {
 	return slices.ContainsFunc(x.findings, func(f finding) bool { return f.Check == check && f.Status == broken })
 }
 
-var usualToken = regexp.MustCompile(`^api-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+var usualToken = pattern.Of(`^api-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 func (x *examination) checkToken() {
 	if x.Sandbox {
@@ -118,7 +118,7 @@ func (x *examination) checkToken() {
 	if len(found.Ignored) > 0 {
 		says += fmt.Sprintf("; %s is set too and not used", strings.Join(found.Ignored, ", "))
 	}
-	if !usualToken.MatchString(string(token)) && token != sandbox.WriterToken && token != sandbox.ReaderToken {
+	if !usualToken().MatchString(string(token)) && token != sandbox.WriterToken && token != sandbox.ReaderToken {
 		x.warn("token", "%s; it does not look like an access token (api- and a UUID)", says)
 		return
 	}

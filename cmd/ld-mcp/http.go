@@ -35,7 +35,7 @@ type service struct {
 
 // serveMCP serves the tools over HTTP until ctx ends.
 func (a *app) serveMCP(ctx context.Context) error {
-	s, err := a.newService(ctx)
+	s, err := a.newService()
 	if err != nil {
 		return err
 	}
@@ -71,10 +71,10 @@ func (a *app) serveMCP(ctx context.Context) error {
 	return g.Serve(ctx, ln)
 }
 
-func (a *app) newService(ctx context.Context) (*service, error) {
+func (a *app) newService() (*service, error) {
 	s := &service{app: a}
 	var err error
-	if s.tracing, err = a.newTracing(ctx); err != nil {
+	if s.tracing, err = a.newTracing(); err != nil {
 		return nil, err
 	}
 	s.metrics = gateway.NewMetrics(func() float64 {

@@ -56,8 +56,7 @@ func TestSandboxCommand(t *testing.T) {
 	}
 	stop := within(t.Context(), func(ctx context.Context) error {
 		defer in.Close()
-		cmd.BindTo(ctx, (*context.Context)(nil))
-		return cmd.Run(a)
+		return cmd.Run(ctx, a)
 	})
 	var said strings.Builder
 	lines := bufio.NewScanner(io.TeeReader(out, &said))

@@ -12,9 +12,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/ld-mcp/ld-mcp/cmd/ld-mcp/gateway"
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
 
@@ -24,10 +23,10 @@ type installCmd struct {
 
 	URL         string `name:"url" placeholder:"URL" help:"Have the client use ld-mcp at this address, such as https://mcp.example.com/mcp, instead of starting it."`
 	Scope       string `enum:"user,project" default:"user" placeholder:"WHERE" help:"Whose settings to change: user, or project for those in --dir."`
-	Dir         string `type:"path" default:"." placeholder:"DIR" help:"Directory of the project. Default: the current one."`
+	Dir         string `default:"." placeholder:"DIR" help:"Directory of the project. Default: the current one."`
 	Name        string `default:"launchdarkly" placeholder:"NAME" help:"What the client calls the server. Default: launchdarkly."`
 	Command     string `placeholder:"PATH" help:"Command to write instead of the path of this program."`
-	TokenFile   string `type:"path" placeholder:"FILE" help:"Have ld-mcp read the token from this file instead of from a variable."`
+	TokenFile   string `placeholder:"FILE" help:"Have ld-mcp read the token from this file instead of from a variable."`
 	KeyVariable string `default:"LD_MCP_BEARER_KEY" placeholder:"NAME" help:"Variable with the key that the server at --url asks for. Default: LD_MCP_BEARER_KEY."`
 	NoKey       bool   `help:"Send no key to the server at --url."`
 	WriteToken  bool   `help:"Write the token itself into the file, or the key with --url, where every program of yours can read it."`
@@ -49,9 +48,9 @@ type installed struct {
 	Next   []string `json:"next,omitempty"`
 }
 
-var serverName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,39}$`)
+var serverName = pattern.Of(`^[A-Za-z0-9][A-Za-z0-9-]{0,39}$`)
 
-func (cmd installCmd) Run(ctx context.Context, a *app, k *kong.Context) error {
+func (cmd installCmd) Run(ctx context.Context, a *app) error {
 	p := places{runtime.GOOS, a.getenv, filepath.Glob, func(file string) bool { _, err := os.Stat(file); return err == nil }}
 	if cmd.Client == "" {
 		return a.listClients(p, cmd.Name, cmd.JSON)
@@ -63,7 +62,13 @@ func (cmd installCmd) Run(ctx context.Context, a *app, k *kong.Context) error {
 	for _, name := range slices.Concat(tokenVariables, []string{cmd.KeyVariable}) {
 		a.secrets.add(ldclient.Token(strings.TrimSpace(a.getenv(name))))
 	}
-	if err := cmd.check(a, c, k); err != nil {
+	if err := cmd.check(a, c); err != nil {
+		return err
+	}
+	if cmd.TokenFile, err = p.absolute(cmd.TokenFile); err != nil {
+		return err
+	}
+	if cmd.Dir, err = p.absolute(cmd.Dir); err != nil && cmd.Scope == "project" {
 		return err
 	}
 	e := edit{client: c, name: cmd.Name, url: cmd.URL}
@@ -95,15 +100,15 @@ func (cmd installCmd) Run(ctx context.Context, a *app, k *kong.Context) error {
 }
 
 // check refuses what does not go together.
-func (cmd installCmd) check(a *app, c *knownClient, k *kong.Context) error {
-	for _, p := range k.Path {
-		if p.Flag != nil && p.Flag.Group != nil && !p.Resolved && !strings.HasPrefix(p.Flag.Name, "log-") {
-			return usagef("--%s is an option of the server; put it behind --, as in: ld-mcp install %s -- --%s", p.Flag.Name, c.name, p.Flag.Name)
+func (cmd installCmd) check(a *app, c *knownClient) error {
+	for _, option := range a.given {
+		if !strings.HasPrefix(option, "log-") {
+			return usagef("--%[1]s is an option of the server; put it behind --, as in: ld-mcp install %[2]s -- --%[1]s", option, c.name)
 		}
 	}
 	project := cmd.Scope == "project"
 	switch {
-	case !serverName.MatchString(cmd.Name):
+	case !serverName().MatchString(cmd.Name):
 		return usagef("--name %q is not accepted by all clients; use up to 40 letters, digits and hyphens", cmd.Name)
 	case project && c.project == "":
 		return usagef("%s has no settings of a project that ld-mcp knows; leave --scope out", c.title)
@@ -164,7 +169,7 @@ func checkServerOptions(s *secrets, options []string) error {
 	return nil
 }
 
-func parseServerOptions(options []string) (*app, *kong.Context, error) {
+func parseServerOptions(options []string) (*app, runner, error) {
 	b := newApp(func(string) string { return "" }, strings.NewReader(""), io.Discard, io.Discard)
 	defer b.close()
 	cmd, err := b.parse(append([]string{"serve"}, options...))

@@ -7,27 +7,29 @@ import (
 
 	"github.com/pelletier/go-toml/v2/unstable"
 	"github.com/tailscale/hujson"
+
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 const hidden = "(hidden)"
 
 var (
-	credentialWord = regexp.MustCompile(`(?i)pass|secret|token|key|auth|credential`)
-	credentialAt   = regexp.MustCompile(`(?i)([\w.-]*(?:pass|secret|token|key|auth|credential)[\w.-]*)(["']?\s*[=:]\s*|\s+)`)
-	placeName      = regexp.MustCompile(`(?i)[_-](file|env[_-]var)$`)
-	plainOption    = regexp.MustCompile(`^--?[a-z][a-z-]*(=|$)`)
-	userInfo       = regexp.MustCompile(`://[^/?#\s]*@`)
-	bearerWord     = regexp.MustCompile(`(?i)\bbearer\s+(\S+)`)
-	jsonComment    = regexp.MustCompile(`//[^\r\n]*|(?s:/\*.*?\*/)`)
-	tomlComment    = regexp.MustCompile(`#[^\r\n]*`)
+	credentialWord = pattern.Of(`(?i)pass|secret|token|key|auth|credential`)
+	credentialAt   = pattern.Of(`(?i)([\w.-]*(?:pass|secret|token|key|auth|credential)[\w.-]*)(["']?\s*[=:]\s*|\s+)`)
+	placeName      = pattern.Of(`(?i)[_-](file|env[_-]var)$`)
+	plainOption    = pattern.Of(`^--?[a-z][a-z-]*(=|$)`)
+	userInfo       = pattern.Of(`://[^/?#\s]*@`)
+	bearerWord     = pattern.Of(`(?i)\bbearer\s+(\S+)`)
+	jsonComment    = pattern.Of(`//[^\r\n]*|(?s:/\*.*?\*/)`)
+	tomlComment    = pattern.Of(`#[^\r\n]*`)
 )
 
 // hide makes the text of an entry fit to be shown: no value of what may be a secret, but references and paths.
 func hide(a *app, format string, text []byte) string {
-	h := hider{text: text, comment: jsonComment}
+	h := hider{text: text, comment: jsonComment()}
 	var err error
 	if format == "toml" {
-		h.comment = tomlComment
+		h.comment = tomlComment()
 		err = h.readTOML()
 	} else if len(bytes.TrimSpace(text)) > 0 {
 		var v hujson.Value
@@ -54,7 +56,7 @@ type hider struct {
 func (h *hider) gap(end int) {
 	h.out.WriteString(h.comment.ReplaceAllStringFunc(string(h.text[h.at:end]), func(s string) string {
 		switch {
-		case !credentialWord.MatchString(s) && hideWords(s) == s:
+		case !credentialWord().MatchString(s) && hideWords(s) == s:
 			return s
 		case strings.HasPrefix(s, "/*"):
 			return "/* " + hidden + " */"
@@ -133,7 +135,7 @@ func (h *hider) toml(n *unstable.Node, name, before string) {
 
 // shownValue is what is shown of a value with this name, behind this argument in a list.
 func shownValue(value, name, before string) string {
-	option := strings.HasPrefix(before, "-") && namesCredential(before) && !plainOption.MatchString(value)
+	option := strings.HasPrefix(before, "-") && namesCredential(before) && !plainOption().MatchString(value)
 	if (option || namesCredential(name)) && !safe(value) {
 		return hidden
 	}
@@ -142,7 +144,7 @@ func shownValue(value, name, before string) string {
 
 // namesCredential reports whether a name is one of a secret, and not of where one is found.
 func namesCredential(name string) bool {
-	return credentialWord.MatchString(name) && !placeName.MatchString(name) && !strings.ContainsAny(name, "=: ")
+	return credentialWord().MatchString(name) && !placeName().MatchString(name) && !strings.ContainsAny(name, "=: ")
 }
 
 func safe(value string) bool {
@@ -151,21 +153,21 @@ func safe(value string) bool {
 
 // hideWords hides the secrets in a text: what follows a name of one, and what stands before a host.
 func hideWords(s string) string {
-	for _, at := range credentialAt.FindAllStringSubmatchIndex(s, -1) {
+	for _, at := range credentialAt().FindAllStringSubmatchIndex(s, -1) {
 		name, between, rest := s[at[2]:at[3]], s[at[4]:at[5]], s[at[5]:]
 		word, _, _ := strings.Cut(strings.TrimPrefix(rest, "Bearer "), " ")
 		option := strings.TrimSpace(between) == ""
-		if placeName.MatchString(name) || safe(strings.Trim(word, `"'`)) || option && (!strings.HasPrefix(name, "-") || plainOption.MatchString(word)) {
+		if placeName().MatchString(name) || safe(strings.Trim(word, `"'`)) || option && (!strings.HasPrefix(name, "-") || plainOption().MatchString(word)) {
 			continue
 		}
 		s = s[:at[5]] + hidden
 		break
 	}
-	s = bearerWord.ReplaceAllStringFunc(s, func(found string) string {
+	s = bearerWord().ReplaceAllStringFunc(s, func(found string) string {
 		if i := strings.LastIndexAny(found, " \t\r\n") + 1; !isReference(strings.Trim(found[i:], `"'`)) {
 			return found[:i] + hidden
 		}
 		return found
 	})
-	return userInfo.ReplaceAllString(s, "://"+hidden+"@")
+	return userInfo().ReplaceAllString(s, "://"+hidden+"@")
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 )
 
@@ -36,6 +37,18 @@ func (p places) home() (string, error) {
 		return p.variable("USERPROFILE")
 	}
 	return p.variable("HOME")
+}
+
+// absolute is where a path of the command line leads to, whatever directory a client starts in.
+func (p places) absolute(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		home, err := p.home()
+		return filepath.Join(home, rest), err
+	}
+	return filepath.Abs(path)
 }
 
 // config is where programs keep their settings that follow the XDG rules, on macOS too.

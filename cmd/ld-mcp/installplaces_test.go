@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -120,5 +121,26 @@ func TestCommandPath(t *testing.T) {
 	}
 	if got, err := commandPath(program("go-build123", "b001", "exe", "ld-mcp"), getenvOf(nil)); err == nil {
 		t.Errorf("a program of go run is named as %s", got)
+	}
+}
+
+// Paths of the command line are written so that they hold in whatever directory a client starts ld-mcp.
+func TestPathsAreAbsolute(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"~/t": filepath.Join(m.home, "t"), "t": filepath.Join(here, "t"), "../t": filepath.Join(filepath.Dir(here), "t"), filepath.Join(m.home, "x", "t"): filepath.Join(m.home, "x", "t")} {
+		var done installed
+		got := m.install("cursor", "--print", "--json", "--command", "/x/ld-mcp", "--scope", "project", "--dir", path, "--token-file", path)
+		if err := json.Unmarshal([]byte(got.stdout), &done); err != nil || got.err != nil {
+			t.Fatalf("%v, %v", err, got.err)
+		}
+		quoted, _ := json.Marshal(want)
+		if !strings.Contains(done.Entry, string(quoted)) || done.File != filepath.Join(want, ".cursor", "mcp.json") {
+			t.Errorf("%s: %s\n%s", path, done.File, done.Entry)
+		}
 	}
 }

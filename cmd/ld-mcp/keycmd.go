@@ -1,20 +1,21 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"regexp"
 
 	"github.com/ld-mcp/ld-mcp/cmd/ld-mcp/gateway"
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 type keyCmd struct {
 	Name string `arg:"" help:"Who gets the key; it stands in the log and the audit file."`
 }
 
-var keyName = regexp.MustCompile(`^[\w.@-]{1,64}$`)
+var keyName = pattern.Of(`^[\w.@-]{1,64}$`)
 
-func (cmd keyCmd) Run(a *app) error {
-	if !keyName.MatchString(cmd.Name) {
+func (cmd keyCmd) Run(_ context.Context, a *app) error {
+	if !keyName().MatchString(cmd.Name) {
 		return usagef("a key's name holds letters, digits, dots, hyphens, underscores and @ alone, at most 64")
 	}
 	key, line := gateway.NewKey(cmd.Name)

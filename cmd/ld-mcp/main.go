@@ -46,8 +46,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	defer a.close()
 	cmd, err := a.parse(args)
 	if cmd != nil && err == nil {
-		cmd.BindTo(ctx, (*context.Context)(nil))
-		err = cmd.Run(a)
+		err = cmd.Run(ctx, a)
 	}
 	if err != nil {
 		return failure{a.secrets.mask(err.Error()), exitCode(err)}
@@ -58,6 +57,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 // app is what the commands share.
 type app struct {
 	options
+	given          []string // options that the command line gives
 	getenv         func(string) string
 	stdin          io.Reader
 	stdout, stderr io.Writer

@@ -102,21 +102,16 @@ func TestHelpNamesEveryOption(t *testing.T) {
 	if got.err != nil {
 		t.Fatal(got.err)
 	}
-	var cli commands
-	k, err := newParser(&cli)
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := optionsOf(k)
+	options := parameters(new(options))
 	if len(options) < 20 {
 		t.Fatalf("only %d options", len(options))
 	}
 	for _, f := range options {
-		if !strings.Contains(got.stdout, "--"+f.Name) || !strings.Contains(got.stdout, "$"+variableOf(f.Name)) {
-			t.Errorf("--help does not show --%s with %s", f.Name, variableOf(f.Name))
+		if !strings.Contains(got.stdout, "--"+f.name) || !strings.Contains(got.stdout, "$"+variableOf(f.name)) {
+			t.Errorf("--help does not show --%s with %s", f.name, variableOf(f.name))
 		}
-		if !strings.HasSuffix(f.Help, ".") || !strings.Contains(f.Help, " ") {
-			t.Errorf("--%s: %q is not a sentence", f.Name, f.Help)
+		if !strings.HasSuffix(f.help, ".") || !strings.Contains(f.help, " ") {
+			t.Errorf("--%s: %q is not a sentence", f.name, f.help)
 		}
 	}
 	for _, name := range tokenVariables {
@@ -124,9 +119,9 @@ func TestHelpNamesEveryOption(t *testing.T) {
 			t.Errorf("--help does not show %s and its _FILE form", name)
 		}
 	}
-	for _, name := range commandNames(k) {
-		if !strings.Contains(got.stdout, "\n  "+name+" ") {
-			t.Errorf("--help does not show the command %s", name)
+	for _, c := range commands {
+		if !strings.Contains(got.stdout, "\n  "+c.name+" ") {
+			t.Errorf("--help does not show the command %s", c.name)
 		}
 	}
 }
@@ -144,18 +139,13 @@ func TestEveryOptionHasAVariable(t *testing.T) {
 		"log-level": "debug", "log-format": "text",
 	}
 	byFlag, byVariable := []string{"version"}, []string{}
-	var cli commands
-	k, err := newParser(&cli)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range optionsOf(k) {
-		v, ok := values[f.Name]
+	for _, f := range parameters(new(options)) {
+		v, ok := values[f.name]
 		if !ok {
-			t.Fatalf("the test has no value for --%s", f.Name)
+			t.Fatalf("the test has no value for --%s", f.name)
 		}
-		byFlag = append(byFlag, "--"+f.Name+"="+v)
-		byVariable = append(byVariable, variableOf(f.Name)+"="+v)
+		byFlag = append(byFlag, "--"+f.name+"="+v)
+		byVariable = append(byVariable, variableOf(f.name)+"="+v)
 	}
 	parsed := func(environment []string, args ...string) string {
 		a := newApp(getenvOf(environment), nil, new(bytes.Buffer), new(bytes.Buffer))
@@ -179,8 +169,8 @@ func TestEveryOptionHasAVariable(t *testing.T) {
 		t.Errorf("a flag does not win over its variable: %s", got)
 	}
 	var empty []string
-	for _, f := range optionsOf(k) {
-		empty = append(empty, variableOf(f.Name)+"= ")
+	for _, f := range parameters(new(options)) {
+		empty = append(empty, variableOf(f.name)+"= ")
 	}
 	if got := parsed(empty, "version"); got != neither {
 		t.Errorf("empty variables are not unset:\n%s\n%s", got, neither)

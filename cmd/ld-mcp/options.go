@@ -54,7 +54,7 @@ type options struct {
 	MaxSessions          int      `group:"Serving" default:"2000" placeholder:"N" help:"Most sessions over HTTP at once."`
 	MaxSessionsPerCaller int      `group:"Serving" default:"500" placeholder:"N" help:"Most sessions over HTTP of one caller at once."`
 
-	LogLevel  string `group:"Serving" enum:",debug,info,warn,error" default:"" placeholder:"LEVEL" help:"Least level to log: debug, info, warn or error; info when serving, warn in other commands if not given."`
+	LogLevel  string `group:"Serving" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Least level to log: debug, info, warn or error; info when serving, warn in other commands if not given."`
 	LogFormat string `group:"Serving" enum:"auto,text,json" default:"auto" placeholder:"FORMAT" help:"Format of the log on stderr: text, json, or auto for text on a terminal and json elsewhere."`
 }
 

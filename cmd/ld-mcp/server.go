@@ -113,17 +113,11 @@ func (serveCmd) Run(ctx context.Context, a *app) error {
 
 // announce logs what is served.
 func (a *app) announce(transport string, client *ldclient.Client, s *tools.Server) {
-	served := map[string]int{}
-	for _, t := range s.Tools() {
-		if t.Hidden == "" {
-			served[t.Toolset]++
-		}
-	}
 	account := "sandbox"
 	if base, err := url.Parse(client.BaseURL()); err == nil && !a.Sandbox {
 		account = base.Host
 	}
-	a.log.Info("serving", "version", currentVersion().Version, "transport", transport, "launchdarkly", account, "tools", served,
+	a.log.Info("serving", "version", currentVersion().Version, "transport", transport, "launchdarkly", account, "tools", s.Served(),
 		"readOnly", a.ReadOnly, "projects", scopeText(a.AllowProjects), "environments", scopeText(a.AllowEnvironments))
 }
 

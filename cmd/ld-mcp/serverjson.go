@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // entry is this program's entry in the MCP registry, as far as it is used.
@@ -55,10 +54,7 @@ func regenerateEntry(text []byte) ([]byte, error) {
 	if err := d.Decode(&e); err != nil {
 		return nil, fmt.Errorf("server.json is not as it is expected: %w", err)
 	}
-	variables, err := entryVariablesOf()
-	if err != nil {
-		return nil, err
-	}
+	variables := entryVariablesOf()
 	for i := range e.Packages {
 		e.Packages[i].EnvironmentVariables = variables
 	}
@@ -66,35 +62,27 @@ func regenerateEntry(text []byte) ([]byte, error) {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	err = enc.Encode(e)
+	err := enc.Encode(e)
 	return b.Bytes(), err
 }
 
 // entryVariablesOf describes the environment variables that make sense in a container on stdio.
-func entryVariablesOf() ([]entryVariables, error) {
-	var cli commands
-	k, err := newParser(&cli)
-	if err != nil {
-		return nil, err
-	}
+func entryVariablesOf() []entryVariables {
 	out := []entryVariables{{Name: tokenVariables[0], Description: "LaunchDarkly API access token.", Format: "string", IsRequired: true, IsSecret: true}}
-	for _, f := range optionsOf(k) {
-		if f.Name == "http" { // no one outside the container could reach its loopback address
+	for _, p := range parameters(new(options)) {
+		if p.name == "http" { // no one outside the container could reach its loopback address
 			continue
 		}
-		v := entryVariables{Name: variableOf(f.Name), Description: f.Help, Format: "string", Default: f.Default}
+		v := entryVariables{Name: variableOf(p.name), Description: p.help, Format: "string", Default: p.fallback, Choices: p.choices}
 		switch {
-		case f.IsBool():
+		case p.isSwitch():
 			v.Format = "boolean"
-		case f.Name == "audit-file":
+		case p.name == "audit-file":
 			v.Format = "filepath"
-		case slices.Contains([]string{"max-reply-bytes", "sandbox-flags"}, f.Name):
+		case slices.Contains([]string{"max-reply-bytes", "sandbox-flags"}, p.name):
 			v.Format = "number"
-		}
-		if f.Enum != "" {
-			v.Choices = slices.DeleteFunc(strings.Split(f.Enum, ","), func(c string) bool { return c == "" })
 		}
 		out = append(out, v)
 	}
-	return out, nil
+	return out
 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"compress/gzip"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,10 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-	spans "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
 )
@@ -106,25 +102,21 @@ func TestServiceTracing(t *testing.T) {
 	t.Parallel()
 	const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 	var mu sync.Mutex
-	var got []*spans.Span
+	type span struct{ TraceID, SpanID, ParentSpanID, Name string }
+	var got []span
 	raw := ""
 	sink := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var body io.Reader = r.Body
-		if r.Header.Get("Content-Encoding") == "gzip" {
-			z, err := gzip.NewReader(r.Body)
-			if err != nil {
-				t.Error(err)
-				return
+		var sent struct {
+			ResourceSpans []struct {
+				ScopeSpans []struct{ Spans []span }
 			}
-			body = z
 		}
-		b, err := io.ReadAll(body)
-		var sent collector.ExportTraceServiceRequest
+		b, err := io.ReadAll(r.Body)
 		if err == nil {
-			err = proto.Unmarshal(b, &sent)
+			err = json.Unmarshal(b, &sent)
 		}
-		if err != nil || r.URL.Path != "/v1/traces" {
-			t.Errorf("%s: %v", r.URL, err)
+		if err != nil || r.URL.Path != "/v1/traces" || r.Header.Get("Content-Type") != "application/json" || r.Header.Get("X-Team") != "a,b" {
+			t.Errorf("%s: %v, %v", r.URL, err, r.Header)
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -151,22 +143,22 @@ func TestServiceTracing(t *testing.T) {
 		t.Errorf("traced without a collector: %d spans, %v", len(got), u.seen[0].Header)
 	}
 	before := len(u.seen)
-	call(startServer(t, []string{token, "OTEL_EXPORTER_OTLP_ENDPOINT=" + sink.URL}, "--base-url", u.url))
+	call(startServer(t, []string{token, "OTEL_EXPORTER_OTLP_ENDPOINT=" + sink.URL, "OTEL_EXPORTER_OTLP_HEADERS=x-team=a%2Cb"}, "--base-url", u.url))
 	mu.Lock()
 	defer mu.Unlock()
 	id := ""
 	for _, s := range got {
 		if s.Name == "tools/call get-flag" {
-			id = fmt.Sprintf("%x", s.SpanId)
-			if fmt.Sprintf("%x/%x", s.TraceId, s.ParentSpanId) != trace+"/"+parent {
-				t.Errorf("the call is in %x below %x", s.TraceId, s.ParentSpanId)
+			id = s.SpanID
+			if s.TraceID != trace || s.ParentSpanID != parent {
+				t.Errorf("the call is in %s below %s", s.TraceID, s.ParentSpanID)
 			}
 		}
 	}
 	below := map[string]bool{}
 	for _, s := range got {
-		if fmt.Sprintf("%x", s.ParentSpanId) == id && id != "" {
-			below[fmt.Sprintf("00-%x-%x-01", s.TraceId, s.SpanId)] = true
+		if s.ParentSpanID == id && id != "" {
+			below["00-"+s.TraceID+"-"+s.SpanID+"-01"] = true
 		}
 	}
 	if len(below) == 0 {
@@ -187,5 +179,36 @@ func TestServiceTracing(t *testing.T) {
 		if strings.Contains(raw, secret) {
 			t.Errorf("a span holds %s", secret)
 		}
+	}
+}
+
+// A collector that refuses is told of in the log, and one that cannot be spoken to before anything is served.
+func TestServiceTracingFails(t *testing.T) {
+	t.Parallel()
+	const secret = "hush-0123456789"
+	sink := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no such key: "+secret, http.StatusUnauthorized)
+	}))
+	defer sink.Close()
+	u := newUpstream(t, nil)
+	p := startServer(t, []string{"LD_ACCESS_TOKEN=" + sandbox.WriterToken, "OTEL_EXPORTER_OTLP_ENDPOINT=" + sink.URL,
+		"OTEL_EXPORTER_OTLP_HEADERS=x-key=" + secret, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"}, "--base-url", u.url)
+	has(t, "call", p.call("", "get-flag", getFlag, ""), 200, "dark-mode")
+	p.Process.Signal(syscall.SIGTERM)
+	if err := p.wait(); err != nil {
+		t.Error(err)
+	}
+	log := p.log()
+	for _, want := range []string{"traces are sent in JSON", "traces were not sent", "answered 401 Unauthorized", "no such key"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q: %s", want, log)
+		}
+	}
+	if strings.Contains(log, secret) {
+		t.Errorf("the log holds %s", secret)
+	}
+	grpc := []string{"LD_ACCESS_TOKEN=" + sandbox.WriterToken, "OTEL_EXPORTER_OTLP_ENDPOINT=" + sink.URL, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}
+	if got := invoke(t, grpc, "", "--http", "127.0.0.1:0", "--base-url", u.url); got.code() != 2 || !strings.Contains(got.err.Error(), "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL to http/json") {
+		t.Errorf("a protocol that is not spoken: %d, %v", got.code(), got.err)
 	}
 }

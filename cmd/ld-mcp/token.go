@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
 
@@ -71,14 +72,39 @@ func findToken(getenv func(string) string, s *secrets) (*credential, error) {
 	return found, nil
 }
 
-var (
-	reference   = regexp.MustCompile(`^(\$\{.*\}|\$\(.*\)|\$[A-Za-z_]\w*|\{(env|file|input):.*\}|\{\{.*\}\}|%\w+%)$`)
-	placeholder = regexp.MustCompile(`(?i)^(<.*>|\[.*\]|(api-)?((your|my|replace|change|insert|paste|put|enter|example|placeholder|dummy|todo|secret|access|token|key)([-_ ].*)?|changeme|x{3,}[x-]*|\*{3,}|(\.{3}|…).*))$`)
-	clientSide  = regexp.MustCompile(`^[0-9a-f]{24}$`)
-)
+var reference = pattern.Of(`^(\$\{.*\}|\$\(.*\)|\$[A-Za-z_]\w*|\{(env|file|input):.*\}|\{\{.*\}\}|%\w+%)$`)
+
+// placeholderWords begin what stands in examples where a token belongs.
+var placeholderWords = strings.Fields("your my replace change insert paste put enter example placeholder dummy todo secret access token key")
+
+// isPlaceholder reports whether a value, in small letters, was copied from an example. It is asked at each start, so
+// it is no regular expression.
+func isPlaceholder(lower string) bool {
+	for _, around := range []string{"<>", "[]"} {
+		if len(lower) > 1 && lower[0] == around[0] && lower[len(lower)-1] == around[1] {
+			return true
+		}
+	}
+	rest := strings.TrimPrefix(lower, "api-")
+	word := rest
+	if i := strings.IndexAny(rest, "-_ "); i >= 0 {
+		word = rest[:i]
+	}
+	return slices.Contains(placeholderWords, word) || rest == "changeme" ||
+		strings.HasPrefix(rest, "xxx") && strings.Trim(rest, "x-") == "" ||
+		strings.HasPrefix(rest, "***") && strings.Trim(rest, "*") == "" ||
+		strings.HasPrefix(rest, "...") || strings.HasPrefix(rest, "…")
+}
+
+// isClientSideID reports whether a value is what LaunchDarkly names an environment by in browsers.
+func isClientSideID(value string) bool {
+	return len(value) == 24 && strings.Trim(value, "0123456789abcdef") == ""
+}
 
 // isReference reports whether a value is a reference to another variable that was meant to be expanded.
-func isReference(value string) bool { return reference.MatchString(value) }
+func isReference(value string) bool {
+	return value != "" && strings.IndexByte("${%", value[0]) >= 0 && reference().MatchString(value)
+}
 
 // checkToken returns the token in value, "" when there is none. It never repeats
 // what it refuses, since that may be a secret of another kind.
@@ -100,9 +126,9 @@ func checkToken(name, value string) (ldclient.Token, error) {
 		wrong = "a mobile key, which only evaluates flags"
 	case strings.HasPrefix(lower, "rel-"):
 		wrong = "a Relay Proxy key"
-	case clientSide.MatchString(value):
+	case isClientSideID(value):
 		wrong = "a client-side ID"
-	case placeholder.MatchString(value):
+	case isPlaceholder(lower):
 		wrong = "a placeholder"
 	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return "", fmt.Errorf("%s holds a line break or another control character in the middle of the token. Set it to the token alone", name)

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"strings"
 )
 
-// version is set by the linker in releases: -ldflags "-X main.version=1.2.3".
+// version is set by the linker where there is no repository: -ldflags "-X main.version=1.2.3".
 var version string
 
 // build is which build of the program this is.
@@ -27,7 +28,8 @@ func currentVersion() build {
 	}
 	b.Go = info.GoVersion
 	if b.Version == "" {
-		b.Version = info.Main.Version
+		// The tag that the commit has, which Go found.
+		b.Version = strings.TrimPrefix(info.Main.Version, "v")
 	}
 	if b.Version == "" || b.Version == "(devel)" {
 		b.Version = "devel"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -69,7 +68,7 @@ func (g *Gateway) deny(w http.ResponseWriter, r *http.Request, d *Denial) {
 		w.Header().Set("WWW-Authenticate", d.Challenge)
 	}
 	if g.cfg.Metrics != nil {
-		g.cfg.Metrics.denied.WithLabelValues(strconv.Itoa(d.Status)).Inc()
+		g.cfg.Metrics.refused(d.Status)
 	}
 	g.cfg.Log.Info("not let in", "status", d.Status, "why", d.Message, "from", g.hosts.client(r))
 	g.refuse(w, d.Status, "%s", d.Message)

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +19,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/ld-mcp/ld-mcp/internal/pattern"
 )
 
 // Tenant is what callers of the same rights are served with; a tools.Server is one.
@@ -77,7 +78,7 @@ func (l *Limits) fill() {
 }
 
 // replicaName holds nothing that means more than itself in a URL or in a proxy's configuration.
-var replicaName = regexp.MustCompile(`^[A-Za-z0-9._-]{0,63}$`)
+var replicaName = pattern.Of(`^[A-Za-z0-9._-]{0,63}$`)
 
 // Gateway is the service.
 type Gateway struct {
@@ -110,7 +111,7 @@ func New(cfg Config) (*Gateway, error) {
 		cfg.Key = make([]byte, 32)
 		rand.Read(cfg.Key)
 	}
-	if !replicaName.MatchString(cfg.Replica) {
+	if !replicaName().MatchString(cfg.Replica) {
 		return nil, fmt.Errorf("%q is not the name of a replica; write at most 63 letters, digits, dots, hyphens and underscores", cfg.Replica)
 	}
 	if cfg.Tenant == nil {
