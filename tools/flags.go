@@ -93,23 +93,44 @@ var listFlags = read(Spec{
 // upstreamPage is the most items that are asked for in one request of a list.
 const upstreamPage = 100
 
-// manyPages reads what one call asks for, in as few requests as the API allows.
+// manyPages reads what one call asks for, in as few requests as the API allows. A
+// caller that wants more than a page waits for the slowest request, not for all
+// of them: they set out together.
 func manyPages[T any](p paged, fetch func(ldclient.Paging) (*ldclient.Page[T], error)) (*ldclient.Page[T], error) {
+	type answer struct {
+		page *ldclient.Page[T]
+		err  error
+	}
+	ahead := map[int]chan answer{} // by offset
+	for offset := p.Offset + upstreamPage; offset < p.Offset+p.Limit; offset += upstreamPage {
+		got := make(chan answer, 1)
+		ahead[offset] = got
+		go func() {
+			page, err := fetch(ldclient.Paging{Limit: min(p.Offset+p.Limit-offset, upstreamPage), Offset: offset})
+			got <- answer{page, err}
+		}()
+	}
 	var out *ldclient.Page[T]
 	for offset, left := p.Offset, p.Limit; left > 0; {
-		got, err := fetch(ldclient.Paging{Limit: min(left, upstreamPage), Offset: offset})
+		var got answer
+		if coming, ok := ahead[offset]; ok {
+			got = <-coming
+		} else {
+			got.page, got.err = fetch(ldclient.Paging{Limit: min(left, upstreamPage), Offset: offset})
+		}
+		page, err := got.page, got.err
 		if err != nil {
 			return nil, err
 		}
 		if out == nil {
-			out = got
+			out = page
 		} else {
-			out.Items, out.Links, out.Total = append(out.Items, got.Items...), got.Links, got.Total
+			out.Items, out.Links, out.Total = append(out.Items, page.Items...), page.Links, page.Total
 		}
-		if !got.More(offset) {
+		if !page.More(offset) {
 			break
 		}
-		offset, left = offset+len(got.Items), left-len(got.Items)
+		offset, left = offset+len(page.Items), left-len(page.Items)
 	}
 	return out, nil
 }

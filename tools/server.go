@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -111,6 +112,12 @@ func New(o Options) (*Server, error) {
 	s.open, s.closed = context.WithCancel(context.Background())
 	s.guard = guard{opts: &s.opts, seal: sealer{key: o.Key, now: time.Now}, bypass: s.mayBypassApproval}
 	hooks := &server.Hooks{}
+	others := sync.OnceFunc(func() { s.addPrompts(); s.addResources() }) // most clients never ask for them
+	hooks.AddBeforeAny(func(_ context.Context, _ any, method mcp.MCPMethod, _ any) {
+		if kind, _, _ := strings.Cut(string(method), "/"); kind == "prompts" || kind == "resources" || kind == "completion" {
+			others()
+		}
+	})
 	hooks.AddAfterListTools(func(_ context.Context, _ any, _ *mcp.ListToolsRequest, got *mcp.ListToolsResult) {
 		got.Tools = s.listed(got.Tools)
 	})
@@ -124,8 +131,6 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	s.addTools()
-	s.addPrompts()
-	s.addResources()
 	return s, nil
 }
 
@@ -145,15 +150,15 @@ func (s *Server) add(set string, t Tool, wanted bool) {
 // addTools makes the tools callable under all their names. What clients are
 // told of their arguments is made for the first list.
 func (s *Server) addTools() {
-	callable := make([]server.ServerTool, 0, 2*len(s.tools))
+	var callable []server.ServerTool
 	for _, t := range s.tools {
 		handler := s.handler(t)
-		callable = append(callable, server.ServerTool{Tool: mcp.Tool{Name: t.Name, Title: t.Title, Description: t.Doc, RawInputSchema: anyObject}, Handler: handler})
+		callable = append(callable[:0], server.ServerTool{Tool: mcp.Tool{Name: t.Name, Title: t.Title, Description: t.Doc, RawInputSchema: anyObject}, Handler: handler})
 		for _, alias := range t.Aliases {
 			callable = append(callable, server.ServerTool{Tool: mcp.Tool{Name: alias, RawInputSchema: anyObject}, Handler: handler})
 		}
+		s.mcp.AddTools(callable...)
 	}
-	s.mcp.AddTools(callable...)
 }
 
 // listed is what clients are told of the tools that are served.
