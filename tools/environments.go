@@ -45,7 +45,7 @@ var listEnvironments = read(Spec{
 	atProject
 	paged
 }) (page[environmentRow], error) {
-	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.Environment], error) {
+	got, err := manyPages(ctx, in.paged, func(ctx context.Context, p ldclient.Paging) (*ldclient.Page[ldclient.Environment], error) {
 		return ld.Environments.List(ctx, in.Project, p)
 	})
 	if err != nil {

@@ -135,7 +135,7 @@ type evaluation struct {
 const wordsFor = 10
 
 func (e *evaluation) searched(ctx context.Context, query string, p paged) (page[ldclient.Evaluation], error) {
-	got, err := manyPages(p, func(p ldclient.Paging) (*ldclient.Page[ldclient.Evaluation], error) {
+	got, err := manyPages(ctx, p, func(ctx context.Context, p ldclient.Paging) (*ldclient.Page[ldclient.Evaluation], error) {
 		return e.ld.Contexts.Evaluate(ctx, e.at.Project, e.at.Environment, e.about, ldclient.EvaluateFlags{Paging: p, Query: query})
 	})
 	if err != nil {

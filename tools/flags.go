@@ -80,7 +80,8 @@ var listFlags = read(Spec{
 	case "active", "inactive", "new", "launched":
 		return flagsByStatus(ctx, ld, in.Project, in.State, o, in.paged)
 	}
-	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.Flag], error) {
+	got, err := manyPages(ctx, in.paged, func(ctx context.Context, p ldclient.Paging) (*ldclient.Page[ldclient.Flag], error) {
+		o := o // another page may be read at the same time
 		o.Paging = p
 		return ld.Flags.List(ctx, in.Project, o)
 	})
@@ -96,7 +97,9 @@ const upstreamPage = 100
 // manyPages reads what one call asks for, in as few requests as the API allows. A
 // caller that wants more than a page waits for the slowest request, not for all
 // of them: they set out together.
-func manyPages[T any](p paged, fetch func(ldclient.Paging) (*ldclient.Page[T], error)) (*ldclient.Page[T], error) {
+func manyPages[T any](ctx context.Context, p paged, fetch func(context.Context, ldclient.Paging) (*ldclient.Page[T], error)) (*ldclient.Page[T], error) {
+	perhaps, cancel := context.WithCancel(ldclient.WithProgress(ctx, nil)) // it may turn out that nobody waits for them
+	defer cancel()
 	type answer struct {
 		page *ldclient.Page[T]
 		err  error
@@ -106,7 +109,7 @@ func manyPages[T any](p paged, fetch func(ldclient.Paging) (*ldclient.Page[T], e
 		got := make(chan answer, 1)
 		ahead[offset] = got
 		go func() {
-			page, err := fetch(ldclient.Paging{Limit: min(p.Offset+p.Limit-offset, upstreamPage), Offset: offset})
+			page, err := fetch(perhaps, ldclient.Paging{Limit: min(p.Offset+p.Limit-offset, upstreamPage), Offset: offset})
 			got <- answer{page, err}
 		}()
 	}
@@ -116,7 +119,7 @@ func manyPages[T any](p paged, fetch func(ldclient.Paging) (*ldclient.Page[T], e
 		if coming, ok := ahead[offset]; ok {
 			got = <-coming
 		} else {
-			got.page, got.err = fetch(ldclient.Paging{Limit: min(left, upstreamPage), Offset: offset})
+			got.page, got.err = fetch(ctx, ldclient.Paging{Limit: min(left, upstreamPage), Offset: offset})
 		}
 		page, err := got.page, got.err
 		if err != nil {

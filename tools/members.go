@@ -45,7 +45,7 @@ var findMembers = read(Spec{
 	Role  string `json:"role,omitempty" doc:"Base role or custom role key"`
 	paged
 }) (page[memberRow], error) {
-	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.Member], error) {
+	got, err := manyPages(ctx, in.paged, func(ctx context.Context, p ldclient.Paging) (*ldclient.Page[ldclient.Member], error) {
 		return ld.Members.List(ctx, ldclient.ListMembers{Paging: p, Query: in.Query, Email: in.Email, Team: in.Team, Role: in.Role})
 	})
 	if err != nil {
@@ -115,7 +115,7 @@ var listTeams = read(Spec{
 	Query string `json:"query,omitempty" alias:"search" told:"true" doc:"Part of a key or name"`
 	paged
 }) (page[teamRow], error) {
-	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.Team], error) {
+	got, err := manyPages(ctx, in.paged, func(ctx context.Context, p ldclient.Paging) (*ldclient.Page[ldclient.Team], error) {
 		return ld.Teams.List(ctx, ldclient.ListTeams{Paging: p, Query: in.Query})
 	})
 	if err != nil {

@@ -37,7 +37,8 @@ func TestProgress(t *testing.T) {
 	}{
 		{"check-removal-readiness", map[string]any{"projectKey": "shop", "flagKey": "dark-mode"}, "a", 2},
 		{"what-changed", map[string]any{"projectKey": "shop"}, 7.0, 1},
-		{"list-flags", map[string]any{"projectKey": "shop", "limit": 200}, "b", 1},
+		{"list-flags", map[string]any{"projectKey": "shop", "state": "active"}, "b", 1},
+		{"list-flags", map[string]any{"projectKey": "shop", "limit": 200}, "b", 0}, // what is read ahead is not awaited
 		{"toggle-flag", map[string]any{"projectKey": "shop", "flagKey": "dark-mode", "environmentKey": "test", "on": false}, "c", 1},
 		{"list-projects", map[string]any{}, "d", 0}, // one request: there is nothing to tell
 		{"check-removal-readiness", map[string]any{"projectKey": "shop", "flagKey": "dark-mode"}, nil, 0},

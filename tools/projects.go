@@ -27,7 +27,7 @@ var listProjects = read(Spec{
 	Query string `json:"query,omitempty" alias:"search" told:"true" doc:"Part of a key or name"`
 	paged
 }) (page[projectRow], error) {
-	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.Project], error) {
+	got, err := manyPages(ctx, in.paged, func(ctx context.Context, p ldclient.Paging) (*ldclient.Page[ldclient.Project], error) {
 		return ld.Projects.List(ctx, ldclient.ListProjects{Paging: p, Query: in.Query})
 	})
 	if err != nil {

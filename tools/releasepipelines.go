@@ -31,7 +31,7 @@ var listReleasePipelines = read(Spec{
 	Query string `json:"query,omitempty" alias:"search" told:"true" doc:"Part of a key, name or description"`
 	paged
 }) (page[pipelineRow], error) {
-	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.ReleasePipeline], error) {
+	got, err := manyPages(ctx, in.paged, func(ctx context.Context, p ldclient.Paging) (*ldclient.Page[ldclient.ReleasePipeline], error) {
 		return ld.Releases.Pipelines(ctx, in.Project, in.Query, p)
 	})
 	if err != nil {

@@ -36,7 +36,9 @@ var listRoles = read(Spec{
 	Name: "list-roles", Title: "List roles",
 	Doc: "List the account's custom and preset roles. The base roles are not among them.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct{ paged }) (page[roleRow], error) {
-	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.Role], error) { return ld.Roles.List(ctx, p) })
+	got, err := manyPages(ctx, in.paged, func(ctx context.Context, p ldclient.Paging) (*ldclient.Page[ldclient.Role], error) {
+		return ld.Roles.List(ctx, p)
+	})
 	if err != nil {
 		return page[roleRow]{}, err
 	}

@@ -52,7 +52,7 @@ var listSegments = read(Spec{
 	Tags  []string `json:"tags,omitempty" alias:"tag" doc:"Any of these"`
 	paged
 }) (page[segmentRow], error) {
-	got, err := manyPages(in.paged, func(p ldclient.Paging) (*ldclient.Page[ldclient.Segment], error) {
+	got, err := manyPages(ctx, in.paged, func(ctx context.Context, p ldclient.Paging) (*ldclient.Page[ldclient.Segment], error) {
 		return ld.Segments.List(ctx, in.Project, in.Environment, ldclient.ListSegments{Paging: p, Query: in.Query, Tags: in.Tags})
 	})
 	if err != nil {
