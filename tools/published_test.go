@@ -2,6 +2,7 @@ package tools_test
 
 import (
 	"encoding/json"
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,7 +12,14 @@ import (
 
 // TestPublished compares what is embedded with the code.
 func TestPublished(t *testing.T) {
+	before, err := os.ReadFile("published.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
 	golden(t, "published.txt", tools.Published())
+	if *rewrite && string(before) != tools.Published() {
+		t.Error("published.txt was written anew, and this program still holds the old one; run the tests with -update once more")
+	}
 }
 
 // TestConfiguredMayBeLeftOut: what the operator configured may be left out, in every tool, and nothing else changes.

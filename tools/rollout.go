@@ -64,7 +64,7 @@ type rolloutInput struct {
 	Type string `json:"rolloutType,omitempty" jsonschema:"enum=percentage,enum=variation" quiet:"true" doc:"Follows from the rest if not given"`
 	chosen
 	Percent     *float64            `json:"percent,omitempty" jsonschema:"minimum=0,maximum=100" doc:"Of variation; a second one gets the rest"`
-	Weights     []map[string]scalar `json:"weights,omitempty" doc:"[{\"variation\":\"on\",\"percent\":20},{\"variation\":\"off\",\"percent\":80}]"`
+	Weights     []map[string]scalar `json:"weights,omitempty" brief:"true" doc:"[{\"variation\":\"on\",\"percent\":20},{\"variation\":\"off\",\"percent\":80}]"`
 	Ordered     []float64           `json:"rolloutWeights,omitempty" quiet:"true" doc:"Or the percentages alone, one a variation, in the flag's order"`
 	BucketBy    string              `json:"rolloutBucketBy,omitempty" alias:"bucketBy" told:"true" doc:"Attribute to divide by; as before, or key, if not given"`
 	ContextKind string              `json:"rolloutContextKind,omitempty" alias:"contextKind" told:"true" doc:"Context kind to divide; as before, or user, if not given"`
