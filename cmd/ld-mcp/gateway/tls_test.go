@@ -76,7 +76,7 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv := newServer(g, 100, slog.New(slog.DiscardHandler))
-	srv.WriteTimeout, srv.ReadTimeout = 60*time.Millisecond, 60*time.Millisecond // streams must last longer
+	srv.WriteTimeout, srv.ReadTimeout = 500*time.Millisecond, 500*time.Millisecond // streams must last longer
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- serveOn(ctx, tls.NewListener(ln, secure), srv, g.drain, slog.New(slog.DiscardHandler)) }()
@@ -96,7 +96,7 @@ func TestTLS(t *testing.T) {
 		pings, answered := 0, false
 		lines := bufio.NewScanner(resp.Body)
 		lines.Buffer(nil, 1<<20)
-		for (pings < 40 || !answered) && lines.Scan() {
+		for (pings < 150 || !answered) && lines.Scan() {
 			text := lines.Text()
 			if endpoint, ok := strings.CutPrefix(text, "data: /"); ok {
 				posted, err := c.Post(base+"/"+endpoint, "application/json", strings.NewReader(listTools))
@@ -110,7 +110,7 @@ func TestTLS(t *testing.T) {
 				pings++
 			}
 		}
-		if pings < 40 || !answered {
+		if pings < 150 || !answered {
 			t.Errorf("%s: the stream ended after %d heartbeats: %v", proto, pings, lines.Err())
 		}
 		resp.Body.Close()
