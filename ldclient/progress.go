@@ -10,7 +10,7 @@ type Progress interface {
 	RequestEnds()
 }
 
-// WithProgress returns a context whose requests p is told of.
+// WithProgress returns a context whose requests p is told of; nil is told of none.
 func WithProgress(ctx context.Context, p Progress) context.Context {
 	return context.WithValue(ctx, progressKey{}, p)
 }

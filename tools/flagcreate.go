@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/ld-mcp/ld-mcp/internal/pattern"
+	"github.com/ld-mcp/ld-mcp/internal/typo"
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
 
@@ -421,7 +422,7 @@ func similarFlags(ctx context.Context, ld *ldclient.Client, at ldclient.Target) 
 	plain := strings.ToLower(strings.Join(wordsOf(at.Key), ""))
 	var out []string
 	for _, f := range got.Items {
-		if other := strings.ToLower(strings.Join(wordsOf(f.Key), "")); distance(plain, other) <= max(1, min(len(plain)/6, 3)) {
+		if other := strings.ToLower(strings.Join(wordsOf(f.Key), "")); typo.Distance(plain, other) <= max(1, min(len(plain)/6, 3)) {
 			out = append(out, f.Key)
 		}
 	}

@@ -94,9 +94,9 @@ var listFlags = read(Spec{
 // upstreamPage is the most items that are asked for in one request of a list.
 const upstreamPage = 100
 
-// manyPages reads what one call asks for, in as few requests as the API allows. A
-// caller that wants more than a page waits for the slowest request, not for all
-// of them: they set out together.
+// manyPages reads what one call asks for. A caller that wants more than a page waits
+// for the slowest request, not for all of them: they set out together, which is more
+// requests than needed where the list ends early.
 func manyPages[T any](ctx context.Context, p paged, fetch func(context.Context, ldclient.Paging) (*ldclient.Page[T], error)) (*ldclient.Page[T], error) {
 	perhaps, cancel := context.WithCancel(ldclient.WithProgress(ctx, nil)) // it may turn out that nobody waits for them
 	defer cancel()
@@ -121,10 +121,10 @@ func manyPages[T any](ctx context.Context, p paged, fetch func(context.Context, 
 		} else {
 			got.page, got.err = fetch(ctx, ldclient.Paging{Limit: min(left, upstreamPage), Offset: offset})
 		}
-		page, err := got.page, got.err
-		if err != nil {
-			return nil, err
+		if got.err != nil {
+			return nil, got.err
 		}
+		page := got.page
 		if out == nil {
 			out = page
 		} else {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ld-mcp/ld-mcp/internal/typo"
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
 
@@ -109,7 +110,7 @@ func nearest(given string, have []string) string {
 	}
 	var near []candidate
 	for _, key := range have {
-		d := distance(strings.ToLower(given), strings.ToLower(key))
+		d := typo.Distance(strings.ToLower(given), strings.ToLower(key))
 		if strings.Contains(strings.ToLower(key), strings.ToLower(given)) {
 			d = min(d, 1)
 		}
@@ -122,26 +123,4 @@ func nearest(given string, have []string) string {
 		return ""
 	}
 	return " (did you mean " + strings.Join(keysOf(near[:min(3, len(near))], func(c candidate) string { return c.key }), ", ") + "?)"
-}
-
-// distance is the number of characters to insert, delete or replace to get from a to b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			next := min(row[j]+1, row[j+1]+1)
-			if a[i] == b[j] {
-				next = min(next, diagonal)
-			} else {
-				next = min(next, diagonal+1)
-			}
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }

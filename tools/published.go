@@ -15,7 +15,7 @@ import (
 var publishedText string
 
 var publishedSchemas = sync.OnceValue(func() map[string]string {
-	out := make(map[string]string, len(Catalog()))
+	out := map[string]string{}
 	for line := range strings.Lines(publishedText) {
 		name, schema, _ := strings.Cut(strings.TrimSpace(line), " ")
 		out[name] = schema

@@ -28,12 +28,12 @@ func (m *memo[K, V]) get(k K, make func() V) V {
 
 // fields are a tool's arguments.
 func (t Tool) fields() []field {
-	return argumentsOf.get(t.in(), func() []field { return fieldsOf(t.in()) })
+	return argumentsOf.get(reflect.TypeOf(t.code), func() []field { return fieldsOf(t.in()) })
 }
 
 // accepted is the schema of what a tool accepts. It is shared; nobody changes it.
 func (t Tool) accepted() *jsonschema.Schema {
-	return schemas.get(t.in(), func() *jsonschema.Schema { return strict(t.in()) })
+	return schemas.get(reflect.TypeOf(t.code), func() *jsonschema.Schema { return strict(t.in()) })
 }
 
 // strict is reflector with what is really accepted of a scalar and of any value.

@@ -57,7 +57,7 @@ func (w *writer) write(ctx context.Context) {
 func (w *writer) repeat(ctx context.Context, tool, comment string, args map[string]any) bool {
 	if comment != "" {
 		args["comment"] = comment
-		w.t.locked(func() { w.t.tried[comment] = true })
+		w.t.locked(func() { w.t.writes.Tried[comment] = true })
 	}
 	start, tries := time.Now(), 0
 	for {
@@ -66,7 +66,7 @@ func (w *writer) repeat(ctx context.Context, tool, comment string, args map[stri
 		case err == nil && (!failed || tries > 0 && strings.Contains(text, "There is a flag "+w.name)):
 			w.t.locked(func() {
 				if comment != "" {
-					w.t.done[comment] = true
+					w.t.writes.Done[comment] = true
 				}
 				if tries > 0 {
 					w.t.repeated = max(w.t.repeated, time.Since(start))
@@ -87,13 +87,13 @@ func (w *writer) repeat(ctx context.Context, tool, comment string, args map[stri
 
 // once makes a write that would be another one if it were sent again, by anything on the way.
 func (w *writer) once(ctx context.Context, comment string) {
-	w.t.locked(func() { w.t.tried[comment] = true })
+	w.t.locked(func() { w.t.writes.Tried[comment] = true })
 	rule := map[string]any{"kind": "addRule", "variation": "true", "clauses": []any{map[string]any{"attribute": "name", "op": "in", "values": []any{comment}}}}
 	text, failed, err := w.count(ctx, "update-targeting-rules", w.args(map[string]any{"comment": comment, "instructions": []any{rule}}))
 	if failed {
 		w.t.complain("%s: %s", comment, text)
 	} else if err == nil {
-		w.t.locked(func() { w.t.done[comment] = true })
+		w.t.locked(func() { w.t.writes.Done[comment] = true })
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,11 +14,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/ld-mcp/ld-mcp/internal/written"
 )
 
 // site is two replicas behind nginx, on one made-up account.
@@ -294,10 +294,8 @@ func (s *site) logs() error {
 
 // audit counts the account's audit entries by their comment.
 func (s *site) audit(ctx context.Context) (map[string]int, error) {
-	written := map[string]int{}
-	before := ""
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.account+"/api/v2/auditlog?limit=20"+before, nil)
+	return written.Comments(func(path string) ([]byte, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.account+"/api/v2/"+path, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -307,26 +305,13 @@ func (s *site) audit(ctx context.Context) (map[string]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		var page struct {
-			Items []struct {
-				Date    int64
-				Comment string
-			}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err == nil && resp.StatusCode != http.StatusOK {
+			err = fmt.Errorf("the audit log: %s", resp.Status)
 		}
-		err = json.NewDecoder(resp.Body).Decode(&page)
-		resp.Body.Close()
-		if err != nil || resp.StatusCode != http.StatusOK {
-			return nil, fmt.Errorf("the audit log: %s, %w", resp.Status, err)
-		}
-		if len(page.Items) == 0 {
-			return written, nil
-		}
-		for _, e := range page.Items {
-			comment, _, _ := strings.Cut(e.Comment, " [via ") // what ld-mcp adds
-			written[comment]++
-			before = "&before=" + strconv.FormatInt(e.Date, 10)
-		}
-	}
+		return text, err
+	})
 }
 
 func freeAddr() (string, error) {

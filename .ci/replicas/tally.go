@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"sync"
 	"time"
+
+	"github.com/ld-mcp/ld-mcp/internal/written"
 )
 
 // tally is what the clients saw.
@@ -17,8 +17,7 @@ type tally struct {
 	arrived  int
 	calls    int
 	failed   int // calls that ended in an error of HTTP or of the connection
-	tried    map[string]bool
-	done     map[string]bool // writes whose reply came
+	writes   written.Ledger
 	wrong    []error
 	longest  time.Duration // until a lost stream worked again
 	moved    int           // streams that were lost and work again
@@ -27,7 +26,7 @@ type tally struct {
 	lost     int           // streams that do not work again yet
 }
 
-func newTally() *tally { return &tally{tried: map[string]bool{}, done: map[string]bool{}} }
+func newTally() *tally { return &tally{writes: written.NewLedger()} }
 
 func (t *tally) locked(f func()) {
 	t.mu.Lock()
@@ -71,23 +70,14 @@ func (t *tally) round() (moved int, longest time.Duration, failed int, repeated 
 }
 
 // judge compares what the clients were told with the audit log.
-func (t *tally) judge(out io.Writer, written map[string]int) error {
+func (t *tally) judge(out io.Writer, log map[string]int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	unknown := 0
-	for _, write := range slices.Sorted(maps.Keys(t.tried)) {
-		switch n := written[write]; {
-		case n > 1:
-			t.wrong = append(t.wrong, fmt.Errorf("%s was written %d times", write, n))
-		case n == 0 && t.done[write]:
-			t.wrong = append(t.wrong, fmt.Errorf("%s was acknowledged and is not in the audit log", write))
-		case n == 1 && !t.done[write]:
-			unknown++
-		}
-	}
-	fmt.Fprintf(out, "  %d calls, %d failed cleanly; %d writes acknowledged and each in the audit log once; %d written without a reply\n", t.calls, t.failed, len(t.done), unknown)
-	if len(t.done) < 5*(streamables+streams) {
-		t.wrong = append(t.wrong, fmt.Errorf("only %d writes were made, so little was shown", len(t.done)))
+	unknown, wrong := t.writes.Judge(log)
+	t.wrong = append(t.wrong, wrong...)
+	fmt.Fprintf(out, "  %d calls, %d failed cleanly; %d writes acknowledged and each in the audit log once; %d written without a reply\n", t.calls, t.failed, len(t.writes.Done), unknown)
+	if len(t.writes.Done) < 5*(streamables+streams) {
+		t.wrong = append(t.wrong, fmt.Errorf("only %d writes were made, so little was shown", len(t.writes.Done)))
 	}
 	return errors.Join(t.wrong[:min(10, len(t.wrong))]...)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ld-mcp/ld-mcp/internal/written"
 	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
 )
 
@@ -24,16 +24,15 @@ type tally struct {
 	calls     int
 	failed    int // calls that a tool refused, or that LaunchDarkly did not answer
 	cancelled int
-	lost      int             // calls without an answer
-	begun     int             // sessions
-	passed    int             // processes that were left in the middle of calls
-	tried     map[string]bool // writes by their comments
-	done      map[string]bool // those that were acknowledged
+	lost      int // calls without an answer
+	begun     int // sessions
+	passed    int // processes that were left in the middle of calls
+	writes    written.Ledger
 	abandoned []*session
 	wrong     []error
 }
 
-func newTally() *tally { return &tally{tried: map[string]bool{}, done: map[string]bool{}} }
+func newTally() *tally { return &tally{writes: written.NewLedger()} }
 
 func (t *tally) locked(f func()) {
 	t.mu.Lock()
@@ -235,7 +234,7 @@ func (w *worker) undo(ctx context.Context, c conversation, comment string) {
 // write makes a change with a comment of its own, and tells whether it was acknowledged.
 func (w *worker) write(ctx context.Context, c conversation, hasty bool, tool, comment string, args map[string]any) bool {
 	args["comment"] = comment
-	w.t.locked(func() { w.t.tried[comment] = true })
+	w.t.locked(func() { w.t.writes.Tried[comment] = true })
 	text := w.call(ctx, c, hasty, tool, args)
 	if tool == "toggle-flag" && strings.Contains(text, `"changed":false`) { // an earlier one without an answer did it
 		w.on = !w.on
@@ -243,7 +242,7 @@ func (w *worker) write(ctx context.Context, c conversation, hasty bool, tool, co
 	if !strings.Contains(text, `"changed":true`) {
 		return false
 	}
-	w.t.locked(func() { w.t.done[comment] = true })
+	w.t.locked(func() { w.t.writes.Done[comment] = true })
 	return true
 }
 
@@ -269,58 +268,18 @@ func (w *worker) call(ctx context.Context, c conversation, hasty bool, tool stri
 
 // judge compares what the clients were told with the account's audit log.
 func (t *tally) judge(out io.Writer, account *sandbox.Account) error {
-	written, err := comments(account)
+	log, err := written.Comments(func(path string) ([]byte, error) { return ask(account, "GET", path, "") })
 	if err != nil {
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	unknown := 0
-	for _, write := range slices.Sorted(maps.Keys(t.tried)) {
-		switch n := written[write]; {
-		case n > 1:
-			t.wrong = append(t.wrong, fmt.Errorf("%s was written %d times", write, n))
-		case n == 0 && t.done[write]:
-			t.wrong = append(t.wrong, fmt.Errorf("%s was acknowledged and is not in the audit log", write))
-		case n == 1 && !t.done[write]:
-			unknown++
-		}
-	}
+	unknown, wrong := t.writes.Judge(log)
+	t.wrong = append(t.wrong, wrong...)
 	fmt.Fprintf(out, "clients: %d sessions, %d processes left, %d calls, %d of them refused or failed with a sentence, %d cancelled, %d lost\n", t.begun, t.passed, t.calls, t.failed, t.cancelled, t.lost)
-	fmt.Fprintf(out, "writes: %d tried, %d acknowledged and each in the audit log once, %d in it without an acknowledgement\n", len(t.tried), len(t.done), unknown)
-	if len(t.done) < 50 {
-		t.wrong = append(t.wrong, fmt.Errorf("only %d writes were made, so little was shown", len(t.done)))
+	fmt.Fprintf(out, "writes: %d tried, %d acknowledged and each in the audit log once, %d in it without an acknowledgement\n", len(t.writes.Tried), len(t.writes.Done), unknown)
+	if len(t.writes.Done) < 50 {
+		t.wrong = append(t.wrong, fmt.Errorf("only %d writes were made, so little was shown", len(t.writes.Done)))
 	}
 	return errors.Join(t.wrong[:min(10, len(t.wrong))]...)
-}
-
-// comments counts the audit log's entries by their comments.
-func comments(account *sandbox.Account) (map[string]int, error) {
-	out, before := map[string]int{}, ""
-	for {
-		text, err := ask(account, "GET", "auditlog?limit=20"+before, "")
-		if err != nil {
-			return nil, err
-		}
-		var page struct {
-			Items []struct {
-				Date    int64
-				Comment string
-			}
-		}
-		if err := json.Unmarshal(text, &page); err != nil {
-			return nil, err
-		}
-		if len(page.Items) == 0 {
-			return out, nil
-		}
-		for _, e := range page.Items {
-			comment, _, _ := strings.Cut(e.Comment, " [via ") // what ld-mcp adds
-			if about, own, ok := strings.Cut(comment, ". "); ok && strings.HasPrefix(about, "Undo of ") {
-				comment = own
-			}
-			out[comment]++
-			before = "&before=" + strconv.FormatInt(e.Date, 10)
-		}
-	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/ld-mcp/ld-mcp/internal/typo"
 )
 
 // line is a command line, taken apart.
@@ -128,7 +130,7 @@ func noCommand(word string) error {
 func (l *line) suggest(given string) string {
 	var near []string
 	l.flags.VisitAll(func(f *pflag.Flag) {
-		if name := "--" + f.Name; strings.HasPrefix(name, given) || edits(name, given) <= 2 {
+		if name := "--" + f.Name; strings.HasPrefix(name, given) || typo.Distance(name, given) <= 2 {
 			near = append(near, fmt.Sprintf("%q", name))
 		}
 	})
@@ -139,24 +141,4 @@ func (l *line) suggest(given string) string {
 		return fmt.Sprintf(", did you mean %s?", near[0])
 	}
 	return fmt.Sprintf(", did you mean one of %s?", strings.Join(near, ", "))
-}
-
-// edits is how many letters have to be put in, taken out or replaced to get from a to b.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		above := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			here := above
-			if a[i] != b[j] {
-				here = 1 + min(above, row[j], row[j+1])
-			}
-			above, row[j+1] = row[j+1], here
-		}
-	}
-	return row[len(b)]
 }
