@@ -42,21 +42,39 @@ type Config struct {
 
 // Client talks to one LaunchDarkly account. It is safe for concurrent use.
 type Client struct {
-	Flags        *FlagsService
-	Segments     *SegmentsService
-	AuditLog     *AuditLogService
-	Projects     *ProjectsService
-	Environments *EnvironmentsService
-	Contexts     *ContextsService
-	Identity     *IdentityService
-	Approvals    *ApprovalsService
-	Scheduled    *ScheduledChangesService
-	Triggers     *TriggersService
-	Members      *MembersService
-	Teams        *TeamsService
-	Roles        *RolesService
-	CodeRefs     *CodeRefsService
-	Releases     *ReleasesService
+	Flags          *FlagsService
+	Segments       *SegmentsService
+	AuditLog       *AuditLogService
+	Projects       *ProjectsService
+	Environments   *EnvironmentsService
+	Contexts       *ContextsService
+	Identity       *IdentityService
+	Approvals      *ApprovalsService
+	Scheduled      *ScheduledChangesService
+	Triggers       *TriggersService
+	Members        *MembersService
+	Teams          *TeamsService
+	Roles          *RolesService
+	CodeRefs       *CodeRefsService
+	Releases       *ReleasesService
+	Metrics        *MetricsService
+	Experiments    *ExperimentsService
+	AIConfigs      *AIConfigsService
+	AITools        *AIToolsService
+	PromptSnippets *PromptSnippetsService
+	ModelConfigs   *ModelConfigsService
+	AgentGraphs    *AgentGraphsService
+	Views          *ViewsService
+	FlagLinks      *FlagLinksService
+	Followers      *FollowersService
+	Applications   *ApplicationsService
+	Tokens         *TokensService
+	Webhooks       *WebhooksService
+	Integrations   *IntegrationsService
+	Destinations   *DestinationsService
+	Relay          *RelayService
+	Usage          *UsageService
+	Insights       *InsightsService
 
 	cfg Config
 	*account
@@ -143,6 +161,24 @@ func newClient(cfg Config, a *account) *Client {
 	c.Roles = (*RolesService)(&s)
 	c.CodeRefs = (*CodeRefsService)(&s)
 	c.Releases = (*ReleasesService)(&s)
+	c.Metrics = (*MetricsService)(&s)
+	c.Experiments = (*ExperimentsService)(&s)
+	c.AIConfigs = (*AIConfigsService)(&s)
+	c.AITools = (*AIToolsService)(&s)
+	c.PromptSnippets = (*PromptSnippetsService)(&s)
+	c.ModelConfigs = (*ModelConfigsService)(&s)
+	c.AgentGraphs = (*AgentGraphsService)(&s)
+	c.Views = (*ViewsService)(&s)
+	c.FlagLinks = (*FlagLinksService)(&s)
+	c.Followers = (*FollowersService)(&s)
+	c.Applications = (*ApplicationsService)(&s)
+	c.Tokens = (*TokensService)(&s)
+	c.Webhooks = (*WebhooksService)(&s)
+	c.Integrations = (*IntegrationsService)(&s)
+	c.Destinations = (*DestinationsService)(&s)
+	c.Relay = (*RelayService)(&s)
+	c.Usage = (*UsageService)(&s)
+	c.Insights = (*InsightsService)(&s)
 	return c
 }
 

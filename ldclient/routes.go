@@ -10,6 +10,11 @@ var words = sync.OnceValue(func() map[string]bool {
 	all := map[string]bool{}
 	for w := range strings.FieldsSeq(`approval-requests approval-requests-flag-copy apply auditlog automated-releases caller-identity
 		code-refs context-attributes context-kinds contexts copy dependent-flags environments evaluate expiring-targets extinctions
+		metrics metric-groups experiments iterations experimentation-settings holdouts layers
+		ai-configs variations targeting metrics-by-variation model-configs restricted prompt-snippets ai-tools versions agent-graphs
+		views link linked view-associations flag-links followers applications
+		webhooks integrations integration-configurations keys integration-capabilities destinations account relay-auto-configs
+		usage engineering-insights charts insights scores groups deployments openapi.json
 		flag-defaults flag-status flag-statuses flags imports me members order phases projects release release-pipelines
 		release-policies repositories reviews roles scheduled-changes search segments statistics teams tokens triggers`) {
 		all[w] = true

@@ -19,7 +19,8 @@ type Toolset struct {
 func Catalog() []Toolset {
 	return []Toolset{
 		flags, lifecycle, codeReferences, targeting, safety, approvals, scheduledChanges, segments, contexts,
-		auditLog, projects, memberTools, releases, triggers, account,
+		auditLog, projects, memberTools, releases, triggers, metricTools,
+		experimentTools, aiConfigTools, aiToolTools, agentGraphTools, viewTools, integrationTools, usageTools, account, apiTools,
 	}
 }
 

@@ -71,7 +71,8 @@ func (g *guard) mayWrite(c *call) error {
 // comment and confirmation.
 func (g *guard) check(ctx context.Context, c *call, p intent) error {
 	// What is added to a project as a whole is new, so nothing in production uses it yet.
-	if c.tool.Unconfirmed != "" || c.tool.Effect == Create && c.target.Environment == "" {
+	account := c.target.Project == "" // all projects are at stake, and nothing tells which of it matters
+	if c.tool.Unconfirmed != "" || c.tool.Effect == Create && c.target.Environment == "" && !account {
 		return nil
 	}
 	envs, err := touched(ctx, c.ld, c.target)
@@ -101,7 +102,7 @@ func (g *guard) check(ctx context.Context, c *call, p intent) error {
 			protected = append(protected, e.Key+" ("+why+")")
 		}
 	}
-	if g.opts.Confirm == ConfirmNever || len(protected) == 0 && c.tool.Effect != Delete {
+	if g.opts.Confirm == ConfirmNever || len(protected) == 0 && c.tool.Effect != Delete && !account {
 		return nil
 	}
 	c.confirmed = true
@@ -152,9 +153,7 @@ func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []stri
 	if c.tool.Effect == Delete || word == "" {
 		word = c.target.Key
 	}
-	if word == "" {
-		word = c.target.Project
-	}
+	word = cmp.Or(word, c.target.Project, "account")
 	elicits := canElicit(ctx)
 	if !elicits && g.opts.Confirm != ConfirmAsk && c.given.Confirm == word {
 		return nil

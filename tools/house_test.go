@@ -122,6 +122,7 @@ var plain = strings.Fields(`projectKey environmentKey flagKey flagKeys segmentKe
 	auditLogEntryId name description tags email status reviewStatus type sort action on enabled fromEnv toEnv includedActions excludedActions
 	repository integrationKey kind op negate clauses values value trackEvents trackEventsFallthrough randomizationUnit hours rollback isGroup
 	metrics releaseMethod metricGroupKeys rollbackOnRegression minSampleSize usingMobileKey usingEnvironmentId secureMode defaultTrackEvents
+	metricGroupKey experimentKey holdoutKey layerKey configKey variationKey toolKey snippetKey graphKey viewKey applicationKey webhookId
 	notifyMemberIds notifyTeamKeys unboundedContextKind startsWith arguments contextKey offVariation`)
 
 // told are arguments that the server's instructions explain, once for all tools, in these words.
@@ -251,7 +252,7 @@ func TestSelection(t *testing.T) {
 			s.Toolsets, s.ExcludeTools = []string{"code-references"}, []string{"list-*", "*-extinctions"}
 		}, "get-code-references"},
 		{"read-only", func(s *setup) { s.Toolsets, s.ReadOnly = []string{"targeting", "account"}, true }, "whoami"},
-		{"unknown toolset", func(s *setup) { s.Toolsets = []string{"segment"} }, `there is no toolset "segment"; there are default, all, flags, lifecycle, code-references, targeting, safety, approvals, scheduled-changes, segments, contexts, audit, projects, members, releases, triggers, account`},
+		{"unknown toolset", func(s *setup) { s.Toolsets = []string{"segment"} }, `there is no toolset "segment"; there are default, all, flags, lifecycle, code-references, targeting, safety, approvals, scheduled-changes, segments, contexts, audit, projects, members, releases, triggers, metrics, experiments, ai-configs, ai-tools, agent-graphs, views, integrations, usage, account, api`},
 		{"unknown tool", func(s *setup) { s.Tools = []string{"togle-flag"} }, `--tools: no tool is called "togle-flag" (did you mean toggle-flag?)`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

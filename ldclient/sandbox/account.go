@@ -62,6 +62,7 @@ type state struct {
 	audit    []*auditEntry // oldest first
 	pending
 	expiring []*expiringTarget
+	integrationState
 }
 
 // Request is one request that the account has seen.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -51,9 +52,12 @@ func checked(t *testing.T, a *Account, method, path string, body any, header ...
 	return got
 }
 
+// moreSamples are added by the tests of further nouns, as they add to queries and searches.
+var moreSamples []func(a *Account) map[string][]string
+
 // samples are the values that stand for the names in routes.
 func samples(a *Account) map[string][]string {
-	return map[string][]string{
+	out := map[string][]string{
 		"project": {"shop"}, "environment": {"production"}, "segment": {"beta-testers", "employees", "vip"},
 		"flag": {"new-checkout", "max-items", "banner-config", "old-checkout", "mobile-banner", "review-summary", "live-chat"},
 		"kind": {"user"}, "key": {"user-1002"}, "attribute": {"email", "orders", "%2Faddress%2Fcity", "groups"}, "context": {"user-1003"},
@@ -63,6 +67,10 @@ func samples(a *Account) map[string][]string {
 		"entry":   {a.audit[0].ID, a.audit[len(a.audit)/2].ID, a.audit[len(a.audit)-1].ID},
 		"request": {a.requests[0].ID}, "change": {a.scheduled[0].ID}, "trigger": {a.triggers[0].ID},
 	}
+	for _, more := range moreSamples {
+		maps.Copy(out, more(a))
+	}
+	return out
 }
 
 // queries are more requests for some routes.

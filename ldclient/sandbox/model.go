@@ -18,6 +18,12 @@ type project struct {
 	Policies  []*releasePolicy        // first wins
 	Pipelines []*releasePipeline      // in order of creation
 	Progress  map[*flag]*flagProgress // through a pipeline
+	metricState
+	experimentState
+	aiConfigState
+	aiToolState
+	agentGraphState
+	viewState
 	projectSettings
 }
 

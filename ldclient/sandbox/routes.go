@@ -33,6 +33,15 @@ func (a *Account) routes() {
 	a.scheduledRoutes()
 	a.triggerRoutes()
 	a.releaseRoutes()
+	a.metricRoutes()
+	a.experimentRoutes()
+	a.aiConfigRoutes()
+	a.aiToolRoutes()
+	a.agentGraphRoutes()
+	a.viewRoutes()
+	a.integrationRoutes()
+	a.usageRoutes()
+	a.openAPIRoutes()
 }
 
 // route registers a handler that runs under the account's lock. pattern is relative to /api/v2.

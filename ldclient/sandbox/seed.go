@@ -46,7 +46,18 @@ func (a *Account) seed(o Options) {
 	a.seedPending(shop, ago)
 	a.seedReleases(shop, start, ago)
 	a.seedExtinctions(ago)
+	for i, seed := range []func(*project, func(time.Duration) int64){a.seedMetrics, a.seedExperiments, a.seedAIConfigs, a.seedAITools, a.seedAgentGraphs, a.seedViews, a.seedIntegrations} {
+		a.apart(uint64(i), func() { seed(shop, ago) })
+	}
 	a.past, a.actor, a.last = 0, nil, start
+}
+
+// apart runs do with ids that are counted by themselves, so that what it adds moves no others.
+func (a *Account) apart(n uint64, do func()) {
+	ids := a.ids
+	a.ids = 1<<41 + n<<32
+	do()
+	a.ids = ids
 }
 
 func (a *Account) seedProject(key, name string, tags []string, envs []environmentPost) *project {

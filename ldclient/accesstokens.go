@@ -1,0 +1,4 @@
+package ldclient
+
+// TokensService reads what access tokens there are.
+type TokensService service

@@ -1,0 +1,4 @@
+package ldclient
+
+// AgentGraphsService reads and changes agent graphs.
+type AgentGraphsService service

@@ -1,0 +1,4 @@
+package ldclient
+
+// AIToolsService reads and changes the tools that AI configs offer to models.
+type AIToolsService service

@@ -1,0 +1,4 @@
+package ldclient
+
+// ApplicationsService reads applications and their versions.
+type ApplicationsService service

@@ -1,0 +1,4 @@
+package ldclient
+
+// DestinationsService reads Data Export destinations.
+type DestinationsService service

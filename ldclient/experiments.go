@@ -1,0 +1,4 @@
+package ldclient
+
+// ExperimentsService reads and changes experiments, holdouts and layers.
+type ExperimentsService service

@@ -1,0 +1,4 @@
+package ldclient
+
+// FlagLinksService reads and changes the links of flags.
+type FlagLinksService service

@@ -1,0 +1,4 @@
+package ldclient
+
+// FollowersService reads and changes who follows flags.
+type FollowersService service

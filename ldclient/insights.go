@@ -1,0 +1,4 @@
+package ldclient
+
+// InsightsService reads engineering insights.
+type InsightsService service

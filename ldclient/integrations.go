@@ -1,0 +1,4 @@
+package ldclient
+
+// IntegrationsService reads integrations.
+type IntegrationsService service

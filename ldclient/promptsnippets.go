@@ -1,0 +1,4 @@
+package ldclient
+
+// PromptSnippetsService reads and changes prompt snippets.
+type PromptSnippetsService service

@@ -1,0 +1,4 @@
+package ldclient
+
+// RelayService reads Relay Proxy configurations.
+type RelayService service

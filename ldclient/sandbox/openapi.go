@@ -1,0 +1,3 @@
+package sandbox
+
+func (a *Account) openAPIRoutes() {}

@@ -1,0 +1,4 @@
+package ldclient
+
+// UsageService reads what the account uses.
+type UsageService service

@@ -1,0 +1,4 @@
+package ldclient
+
+// ViewsService reads views and what is linked to them.
+type ViewsService service

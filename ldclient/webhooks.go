@@ -1,0 +1,4 @@
+package ldclient
+
+// WebhooksService reads webhooks.
+type WebhooksService service

@@ -1,0 +1,5 @@
+package tools
+
+var experimentTools = Toolset{
+	Name: "experiments", Doc: "Experiments and their iterations, holdouts and layers.",
+}

@@ -1,0 +1,5 @@
+package tools
+
+var usageTools = Toolset{
+	Name: "usage", Doc: "What the account uses, and engineering insights.",
+}
