@@ -68,11 +68,31 @@ func median(list []float64) float64 {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// starts measures fresh processes.
+// starts measures fresh processes, as they are started by default and with every tool enabled.
 func (b *bench) starts(ctx context.Context) ([]row, error) {
+	var rows []row
+	for _, every := range []bool{false, true} {
+		more, err := b.startsWith(ctx, every)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, more...)
+	}
+	return rows, nil
+}
+
+func (b *bench) startsWith(ctx context.Context, every bool) ([]row, error) {
+	id, with := "", ""
+	if every {
+		id, with = "-all", ", every tool enabled"
+	}
 	var begun, listed, fresh samples
-	err := b.turns(b.times.starts, "start", func(side int, c *contender) error {
-		p, err := c.start(ctx, b.up.url)
+	err := b.turns(b.times.starts, "start"+with, func(side int, c *contender) error {
+		var options []string
+		if every {
+			options = c.all
+		}
+		p, err := c.start(ctx, b.up.url, options...)
 		if err != nil {
 			return err
 		}
@@ -93,10 +113,14 @@ func (b *bench) starts(ctx context.Context) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
+	memory := newRow("memory-fresh"+id, "peak memory, tools listed"+with, mebibytes, &fresh)
+	if !every {
+		memory = memory.atMost(1.0 / 6)
+	}
 	return []row{
-		newRow("start", "spawn to `initialize` answered", milliseconds, &begun).atMost(1.0 / 20),
-		newRow("start-list", "spawn to `tools/list` answered", milliseconds, &listed).atMost(1.0 / 20),
-		newRow("memory-fresh", "peak memory, tools listed", mebibytes, &fresh).atMost(1.0 / 6),
+		newRow("start"+id, "spawn to `initialize` answered"+with, milliseconds, &begun).atMost(1.0 / 20),
+		newRow("start-list"+id, "spawn to `tools/list` answered"+with, milliseconds, &listed).atMost(1.0 / 20),
+		memory,
 	}, nil
 }
 

@@ -42,7 +42,7 @@ func TestBudget(t *testing.T) {
 	}
 	const file = "testdata/budget"
 	weights := map[string]weight{}
-	for name, toolsets := range map[string][]string{"default": nil, "all": {"all"}} {
+	for name, toolsets := range map[string][]string{"default": nil, "all": {"all"}, "dynamic": {"dynamic"}} {
 		got, err := start(t, func(s *setup) { s.Toolsets = toolsets }).client.ListTools(t.Context(), mcp.ListToolsRequest{})
 		if err != nil {
 			t.Fatal(err)

@@ -12,6 +12,8 @@ type Toolset struct {
 	Name, Doc string
 	Default   []string // names of the tools that are on by default
 	Tools     []Tool
+	// Alone marks what stands for tools that are not listed; no other choice brings it in.
+	Alone bool
 }
 
 // Catalog lists every toolset in the order that the docs show them. It is the
@@ -21,6 +23,7 @@ func Catalog() []Toolset {
 		flags, lifecycle, codeReferences, targeting, safety, approvals, scheduledChanges, segments, contexts,
 		auditLog, projects, memberTools, releases, triggers, metricTools,
 		experimentTools, aiConfigTools, aiToolTools, agentGraphTools, viewTools, integrationTools, usageTools, account, apiTools,
+		dynamic,
 	}
 }
 
@@ -29,19 +32,21 @@ type choice struct {
 	toolsets, tools, exclude []string
 }
 
-// wants returns the names that a choice picks from the catalogue. --tools picks
-// by name from all toolsets and stands in for --toolsets when it is given alone.
-func (c choice) wants() (map[string]bool, error) {
+// wants returns the names that a choice picks from the catalogue, and of those
+// the ones behind the dynamic toolset, which are not listed. --tools picks by
+// name from all toolsets and stands in for --toolsets when it is given alone.
+func (c choice) wants() (picked, behind map[string]bool, err error) {
 	if len(c.toolsets) == 0 && len(c.tools) == 0 {
 		c.toolsets = []string{"default"}
 	}
-	picked, excluded := map[string]bool{}, map[string]bool{}
+	picked, behind = map[string]bool{}, map[string]bool{}
+	excluded := map[string]bool{}
 	var sets, names []string
 	for _, set := range Catalog() {
 		sets = append(sets, set.Name)
 		for _, t := range set.Tools {
 			names = append(names, t.Name)
-			if slices.Contains(c.toolsets, "all") || slices.Contains(c.toolsets, set.Name) ||
+			if slices.Contains(c.toolsets, "all") && !set.Alone || slices.Contains(c.toolsets, set.Name) ||
 				slices.Contains(c.toolsets, "default") && (len(t.StandsFor) > 0 || slices.Contains(set.Default, t.Name)) {
 				picked[t.Name] = true
 			}
@@ -49,7 +54,7 @@ func (c choice) wants() (map[string]bool, error) {
 	}
 	for _, s := range c.toolsets {
 		if s != "default" && s != "all" && !slices.Contains(sets, s) {
-			return nil, fmt.Errorf("there is no toolset %q; there are default, all, %s", s, strings.Join(sets, ", "))
+			return nil, nil, fmt.Errorf("there is no toolset %q; there are default, all, %s", s, strings.Join(sets, ", "))
 		}
 	}
 	for _, list := range []struct {
@@ -62,7 +67,7 @@ func (c choice) wants() (map[string]bool, error) {
 			for _, name := range names {
 				ok, err := path.Match(glob, name)
 				if err != nil {
-					return nil, fmt.Errorf("%s: %q is not a glob", list.option, glob)
+					return nil, nil, fmt.Errorf("%s: %q is not a glob", list.option, glob)
 				}
 				if ok {
 					hit, picked[name] = true, list.on
@@ -70,18 +75,26 @@ func (c choice) wants() (map[string]bool, error) {
 				}
 			}
 			if !hit {
-				return nil, fmt.Errorf("%s: no tool is called %q%s", list.option, glob, didYouMean(glob, names))
+				return nil, nil, fmt.Errorf("%s: no tool is called %q%s", list.option, glob, didYouMean(glob, names))
+			}
+		}
+	}
+	stands := slices.Contains(c.toolsets, dynamicName)
+	for _, set := range Catalog() {
+		for _, t := range set.Tools {
+			if stands && !set.Alone && !picked[t.Name] && !excluded[t.Name] {
+				picked[t.Name], behind[t.Name] = true, true
 			}
 		}
 	}
 	// What stands for tools that were left out must not bring them back.
 	for _, set := range Catalog() {
 		for _, t := range set.Tools {
-			byName := !slices.ContainsFunc([]string{"default", "all", set.Name}, func(s string) bool { return slices.Contains(c.toolsets, s) })
+			byName := !stands && !slices.ContainsFunc([]string{"default", "all", set.Name}, func(s string) bool { return slices.Contains(c.toolsets, s) })
 			if slices.ContainsFunc(t.StandsFor, func(name string) bool { return excluded[name] || byName && !picked[name] }) {
 				picked[t.Name] = false
 			}
 		}
 	}
-	return picked, nil
+	return picked, behind, nil
 }

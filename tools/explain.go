@@ -55,7 +55,7 @@ func sentence(ctx context.Context, c *call, err error) string {
 	case errors.As(err, &protection):
 		return fmt.Sprintf("It could not be found out whether %s is protected, so the change was not made: %s.", c.target, strings.TrimSuffix(sentence(ctx, c, protection.error), "."))
 	case errors.As(err, &bad):
-		return fmt.Sprintf("%s. Correct the arguments and call %s again.", short(upper(string(bad)), 2*maxWords), c.tool.Name)
+		return fmt.Sprintf("%s. Correct the arguments and call %s again.", short(upper(string(bad)), 2*maxWords), c.again())
 	case errors.As(err, &invalid):
 		return upper(invalid.Message) + "."
 	case errors.As(err, &scope):

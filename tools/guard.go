@@ -83,7 +83,7 @@ func (g *guard) check(ctx context.Context, c *call, p intent) error {
 	c.review = nil
 	for _, e := range envs {
 		if e.RequireComments.On() && clean(c.given.Comment) == "" {
-			return refuse("Environment %s requires a comment with every change. Call %s again with comment saying why.", e.Key, c.tool.Name)
+			return refuse("Environment %s requires a comment with every change. Call %s again with comment saying why.", e.Key, c.again())
 		}
 		why := g.protects(e)
 		if r := g.reviewFor(ctx, c.target, e, p); r != nil {
@@ -132,10 +132,10 @@ func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []stri
 			return refuse("The person did not confirm (%s). Do not try again unless they ask for it.", answer.Action)
 		}
 		if err := g.seal.open(c.req.Params.RequestState, seen); err != nil {
-			return refuse("The confirmation does not hold: %v. Call %s again without it.", err, c.tool.Name)
+			return refuse("The confirmation does not hold: %v. Call %s again without it.", err, c.again())
 		}
 		if !g.spent.use(c.req.Params.RequestState, g.seal.now()) {
-			return refuse("The confirmation was used already. Call %s again without it.", c.tool.Name)
+			return refuse("The confirmation was used already. Call %s again without it.", c.again())
 		}
 		return nil
 	}
@@ -171,7 +171,7 @@ func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []stri
 	if p.Instead != "" {
 		but = ", but with " + p.Instead + ","
 	}
-	return refuse("%s Nothing was changed yet. Show this to the user; once they agree, call %s again with the same arguments%s and confirm: %q.", says, c.tool.Name, but, word)
+	return refuse("%s Nothing was changed yet. Show this to the user; once they agree, call %s again with the same arguments%s and confirm: %q.", says, c.again(), but, word)
 }
 
 // canElicit reports whether the client said that it can put a question to a

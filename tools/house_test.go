@@ -20,7 +20,7 @@ func everyTool() []tools.Tool {
 	var out []tools.Tool
 	for _, set := range tools.Catalog() {
 		for _, tool := range set.Tools {
-			if len(tool.StandsFor) == 0 {
+			if len(tool.StandsFor) == 0 && !set.Alone {
 				out = append(out, tool)
 			}
 		}
@@ -173,6 +173,7 @@ func plainSchema(t *testing.T, at string, s map[string]any, around string) {
 // TestCatalogGolden compares what each toolset tells a client, so that a review shows a whole group.
 func TestCatalogGolden(t *testing.T) {
 	wire := listed(t, start(t))
+	maps.Copy(wire, listed(t, start(t, dynamically)))
 	for _, set := range tools.Catalog() {
 		var defs []any
 		for _, tool := range set.Tools {
@@ -252,7 +253,7 @@ func TestSelection(t *testing.T) {
 			s.Toolsets, s.ExcludeTools = []string{"code-references"}, []string{"list-*", "*-extinctions"}
 		}, "get-code-references"},
 		{"read-only", func(s *setup) { s.Toolsets, s.ReadOnly = []string{"targeting", "account"}, true }, "whoami"},
-		{"unknown toolset", func(s *setup) { s.Toolsets = []string{"segment"} }, `there is no toolset "segment"; there are default, all, flags, lifecycle, code-references, targeting, safety, approvals, scheduled-changes, segments, contexts, audit, projects, members, releases, triggers, metrics, experiments, ai-configs, ai-tools, agent-graphs, views, integrations, usage, account, api`},
+		{"unknown toolset", func(s *setup) { s.Toolsets = []string{"segment"} }, `there is no toolset "segment"; there are default, all, flags, lifecycle, code-references, targeting, safety, approvals, scheduled-changes, segments, contexts, audit, projects, members, releases, triggers, metrics, experiments, ai-configs, ai-tools, agent-graphs, views, integrations, usage, account, api, dynamic`},
 		{"unknown tool", func(s *setup) { s.Tools = []string{"togle-flag"} }, `--tools: no tool is called "togle-flag" (did you mean toggle-flag?)`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -292,7 +292,7 @@ func (r *roleReader) role(name string, attrs policy.Attributes) policy.Roles {
 func (r *roleReader) ofToken() policy.Roles {
 	switch t := r.token; {
 	case t == nil && r.caller.TokenID == "" && len(r.caller.Scopes) > 0: // OAuth
-		scope := slices.MaxFunc(r.caller.Scopes, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
+		scope := slices.MaxFunc(r.caller.Scopes, func(a, b string) int { return cmp.Compare(standing(a), standing(b)) })
 		return policy.Roles{policy.BuiltIn(scope)}
 	case t == nil:
 		return policy.Roles{policy.Unread("of the token")}
@@ -311,8 +311,8 @@ func (r *roleReader) ofToken() policy.Roles {
 	}
 }
 
-// rank orders built-in roles; one that is not known may allow the most.
-func rank(role string) int {
+// standing orders built-in roles; one that is not known may allow the most.
+func standing(role string) int {
 	if i := slices.Index([]string{"no_access", "reader", "writer", "admin", "owner"}, role); i >= 0 {
 		return i
 	}

@@ -63,6 +63,7 @@ type served struct {
 	set      string
 	hidden   string // why it cannot be called, "" when it can
 	unlisted bool
+	behind   bool // listed by search-tools alone
 }
 
 // becauseReadOnly is why a tool that writes is hidden, where nothing else would hide it.
@@ -97,7 +98,7 @@ func New(o Options) (*Server, error) {
 		o.Key = make([]byte, 32)
 		rand.Read(o.Key)
 	}
-	wanted, err := choice{o.Toolsets, o.Tools, o.ExcludeTools}.wants()
+	wanted, behind, err := choice{o.Toolsets, o.Tools, o.ExcludeTools}.wants()
 	if err != nil {
 		return nil, err
 	}
@@ -127,14 +128,14 @@ func New(o Options) (*Server, error) {
 		server.WithInstructions(instructions), server.WithHooks(hooks))
 	for _, set := range Catalog() {
 		for _, t := range set.Tools {
-			s.add(set.Name, t, wanted[t.Name])
+			s.add(set.Name, t, wanted[t.Name]).behind = behind[t.Name]
 		}
 	}
 	s.addTools()
 	return s, nil
 }
 
-func (s *Server) add(set string, t Tool, wanted bool) {
+func (s *Server) add(set string, t Tool, wanted bool) *served {
 	x := &served{Tool: t, set: set, unlisted: len(t.StandsFor) > 0}
 	switch {
 	case t.ForPeople && !s.opts.AllowReview:
@@ -145,6 +146,7 @@ func (s *Server) add(set string, t Tool, wanted bool) {
 		x.hidden = becauseReadOnly
 	}
 	s.tools = append(s.tools, x)
+	return x
 }
 
 // addTools makes the tools callable under all their names. What clients are
@@ -171,7 +173,7 @@ func (s *Server) listed(all []mcp.Tool) []mcp.Tool {
 	out := make([]mcp.Tool, 0, len(by))
 	for _, tool := range all {
 		t := by[tool.Name]
-		if t == nil || t.unlisted || s.whyHidden(t) != "" {
+		if t == nil || t.unlisted || t.behind || s.whyHidden(t) != "" {
 			continue
 		}
 		tool.RawInputSchema, tool.Annotations = s.published(t), t.hints()
@@ -195,7 +197,7 @@ func (s *Server) Close() error {
 // MCP returns the protocol server, for a transport to serve.
 func (s *Server) MCP() *server.MCPServer { return s.mcp }
 
-// serves reports whether a tool of this name is listed.
+// serves reports whether a tool of this name is listed, or found by search-tools.
 func (s *Server) serves(name string) bool {
 	return slices.ContainsFunc(s.tools, func(t *served) bool { return t.Name == name && !t.unlisted && s.whyHidden(t) == "" })
 }
@@ -208,13 +210,17 @@ func (s *Server) handler(t *served) server.ToolHandlerFunc {
 		ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 		defer cancel()
 		c := &call{srv: s, tool: t, ld: s.opts.Client, req: req}
+		misdirected := c.redirect()
 		o := failed
 		if s.opts.Around != nil {
 			var ended func(outcome, resource string)
-			ctx, ended = s.opts.Around(ctx, t.Name, metaOf(req))
+			ctx, ended = s.opts.Around(ctx, c.tool.Name, metaOf(req))
 			defer func() { ended(string(o), c.resource()) }()
 		}
-		out, err := s.runSafely(withProgress(ctx, req), c)
+		out, err := any(nil), misdirected
+		if err == nil {
+			out, err = s.runSafely(withProgress(ctx, req), c)
+		}
 		var text string
 		if err == nil {
 			text, err = encode(out, s.opts.MaxReplyBytes)
@@ -298,7 +304,7 @@ type Info struct {
 func (s *Server) Served() map[string]int {
 	out := map[string]int{}
 	for _, t := range s.tools {
-		if !t.unlisted && s.whyHidden(t) == "" {
+		if !t.unlisted && !t.behind && s.whyHidden(t) == "" {
 			out[t.set]++
 		}
 	}

@@ -189,6 +189,7 @@ func (t Tool) plan(ctx context.Context, c *call) (intent, error) {
 type call struct {
 	srv    *Server
 	tool   *served
+	by     string // the tool that stands for it in this call, if any
 	ld     *ldclient.Client
 	req    mcp.CallToolRequest
 	args   map[string]any // as validated

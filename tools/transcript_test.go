@@ -26,7 +26,11 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := start(t)
+			r := start(t, func(s *setup) {
+				if filepath.Base(file) == "dynamic.txt" {
+					dynamically(s)
+				}
+			})
 			var got strings.Builder
 			for line := range strings.Lines(string(old)) {
 				if strings.HasPrefix(line, "# ") || line == "\n" {
