@@ -140,6 +140,14 @@ func relayFor(t *served) string {
 	return callWriteTool.Name
 }
 
+// through names the tool that t is called with, "" where it is listed.
+func (t *served) through() string {
+	if !t.behind {
+		return ""
+	}
+	return relayFor(t)
+}
+
 // again says how to make the same call once more.
 func (c *call) again() string {
 	if c.by != "" {

@@ -81,11 +81,13 @@ func TestDynamicGuard(t *testing.T) {
 		change func(*setup)
 		want   string
 	}{
-		"a word":            {func(*setup) {}, `call call-write-tool with name toggle-flag again with the same arguments and confirm: "production"`},
-		"read-only":         {func(s *setup) { s.ReadOnly = true }, "read-only"},
-		"out of scope":      {func(s *setup) { s.client.Scope.Environments = []string{"test"} }, "scope"},
-		"excluded":          {func(s *setup) { s.ExcludeTools = []string{"toggle-*"} }, "not among the tools"},
-		"declined":          {func(s *setup) { s.mcp = []client.ClientOption{client.WithElicitationHandler(&person{action: "decline"})} }, "did not confirm"},
+		"a word":       {func(*setup) {}, `call call-write-tool with name toggle-flag again with the same arguments and confirm: "production"`},
+		"read-only":    {func(s *setup) { s.ReadOnly = true }, "read-only"},
+		"out of scope": {func(s *setup) { s.client.Scope.Environments = []string{"test"} }, "scope"},
+		"excluded":     {func(s *setup) { s.ExcludeTools = []string{"toggle-*"} }, "not among the tools"},
+		"declined": {func(s *setup) {
+			s.mcp = []client.ClientOption{client.WithElicitationHandler(&person{action: "decline"})}
+		}, "did not confirm"},
 		"not for the model": {func(s *setup) { s.Confirm = tools.ConfirmAsk }, "A person has to confirm"},
 	} {
 		r := start(t, dynamically, test.change)

@@ -296,7 +296,8 @@ type Info struct {
 	Action      string          `json:"action,omitempty"` // LaunchDarkly role action
 	Description string          `json:"description"`
 	Aliases     []string        `json:"aliases,omitempty"`
-	Hidden      string          `json:"hidden,omitempty"` // why it is not listed
+	Hidden      string          `json:"hidden,omitempty"`  // why it cannot be called
+	Through     string          `json:"through,omitempty"` // the tool that it is called with, where it is not listed
 	InputSchema json.RawMessage `json:"inputSchema"`
 }
 
@@ -319,7 +320,7 @@ func (s *Server) Tools() []Info {
 			continue
 		}
 		out = append(out, Info{Name: t.Name, Title: t.Title, Toolset: t.set, Effect: t.Effect, Action: t.Action,
-			Description: t.Doc, Aliases: t.Aliases, Hidden: s.whyHidden(t), InputSchema: s.published(t)})
+			Description: t.Doc, Aliases: t.Aliases, Hidden: s.whyHidden(t), Through: t.through(), InputSchema: s.published(t)})
 	}
 	return out
 }

@@ -260,7 +260,7 @@ func (x *examination) checkTools() {
 		x.fail("tools", "%v", err)
 		return
 	}
-	served, writers := 0, 0
+	served, writers, behind := 0, 0, 0
 	hidden := map[string]int{}
 	for _, t := range s.Tools() {
 		if t.Hidden != "" {
@@ -268,11 +268,17 @@ func (x *examination) checkTools() {
 			continue
 		}
 		served++
+		if t.Through != "" {
+			behind++
+		}
 		if t.Effect != tools.Read {
 			writers++
 		}
 	}
 	says := fmt.Sprintf("%d served, %d of them change something", served, writers)
+	if behind > 0 {
+		says += fmt.Sprintf("; %d of them are not listed and called through the others", behind)
+	}
 	for _, why := range slices.Sorted(maps.Keys(hidden)) {
 		says += fmt.Sprintf("; %d hidden because %s", hidden[why], why)
 	}

@@ -25,7 +25,7 @@ type options struct {
 	AuditFile         string   `group:"Safety" placeholder:"FILE" help:"Append one JSON line to this file for each change and each refusal."`
 	AuditRequired     bool     `group:"Safety" help:"Refuse every change that the audit file does not take a line of first; goes with --audit-file."`
 
-	Toolsets      []string      `group:"Tools" placeholder:"NAME" help:"Toolsets to serve: default, all, or names that the tools command shows; default if not given."`
+	Toolsets      []string      `group:"Tools" placeholder:"NAME" help:"Toolsets to serve: default, all, dynamic (four tools that find and call all the others), or names that the tools command shows; default if not given."`
 	Tools         []string      `group:"Tools" placeholder:"NAME" help:"Tools to serve, as names or globs: on top of --toolsets, or these alone when --toolsets is not given."`
 	ExcludeTools  []string      `group:"Tools" placeholder:"NAME" help:"Tools to leave out, as names or globs."`
 	MaxReplyBytes int           `group:"Tools" default:"20000" placeholder:"N" help:"Longest reply of a tool; a longer one is shortened and says how to go on."`

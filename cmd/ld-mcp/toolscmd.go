@@ -58,8 +58,11 @@ func (cmd toolsCmd) Run(ctx context.Context, a *app) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s", t.Toolset, t.Name, t.Effect, t.Title)
 		if cmd.All {
 			served := "yes"
-			if t.Hidden != "" {
+			switch {
+			case t.Hidden != "":
 				served = "no: " + t.Hidden
+			case t.Through != "":
+				served = "through " + t.Through
 			}
 			fmt.Fprintf(w, "\t%s", served)
 		}
