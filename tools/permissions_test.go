@@ -110,7 +110,7 @@ func learned(t *testing.T, change ...func(*setup)) *rig {
 func hiddenTools(r *rig) []string {
 	var out []string
 	for _, tool := range r.server.Tools() {
-		if tool.Hidden != "" {
+		if tool.Hidden != "" && tool.Toolset != "dynamic" {
 			out = append(out, tool.Name)
 		}
 	}
