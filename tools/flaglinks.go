@@ -41,7 +41,7 @@ type flagLinkRow struct {
 
 var listFlagLinks = read(Spec{
 	Name: "list-flag-links", Title: "List a flag's links",
-	Doc: "List the links from a flag to things outside LaunchDarkly.",
+	Doc: "List the links from a flag to pages elsewhere.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlag
 	paged
@@ -99,12 +99,12 @@ func linkWords(title, description string) error {
 }
 
 var createFlagLink = create(Spec{
-	Name: "create-flag-link", Title: "Link a flag to something", Action: "createFlagLink",
-	Doc: "Add a link from a flag to something outside LaunchDarkly, such as a ticket.",
+	Name: "create-flag-link", Title: "Add a flag link", Action: "createFlagLink",
+	Doc: "Add a link from a flag to a page elsewhere, such as a ticket.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlag
-	Address     string `json:"deepLink" alias:"url,link,href" doc:"https address"`
-	Title       string `json:"title" doc:"What it is called"`
+	Address     string `json:"deepLink" alias:"url,link,href" doc:"https://…"`
+	Title       string `json:"title" doc:"Its name"`
 	Description string `json:"description,omitempty"`
 	because
 }) (*plan[flagLinkState], error) {
@@ -160,13 +160,13 @@ func (a atFlagLink) flagLink(ctx context.Context, ld *ldclient.Client) (*ldclien
 }
 
 var updateFlagLink = update(Spec{
-	Name: "update-flag-link", Title: "Change a flag's link", Action: "updateFlagLink",
+	Name: "update-flag-link", Title: "Change a flag link", Action: "updateFlagLink",
 	Unconfirmed: "a link stands on the flag's page, and nothing that runs looks at it",
 	Doc:         "Change the address, title or description of a flag's link.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlagLink
-	Address     *string `json:"deepLink,omitempty" alias:"url,link,href" doc:"https address"`
-	Title       *string `json:"title,omitempty" doc:"What it is called"`
+	Address     *string `json:"deepLink,omitempty" alias:"url,link,href" doc:"https://…"`
+	Title       *string `json:"title,omitempty" doc:"Its name"`
 	Description *string `json:"description,omitempty"`
 	because
 }) (*plan[flagLinkState], error) {
@@ -217,7 +217,7 @@ var updateFlagLink = update(Spec{
 })
 
 var deleteFlagLink = remove(Spec{
-	Name: "delete-flag-link", Title: "Remove a flag's link", Action: "deleteFlagLink",
+	Name: "delete-flag-link", Title: "Remove a flag link", Action: "deleteFlagLink",
 	Doc: "Remove one link of a flag for good.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atFlagLink

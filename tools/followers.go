@@ -32,7 +32,7 @@ func (in followedInput) target() ldclient.Target {
 
 var listFlagFollowers = read(Spec{
 	Name: "list-flag-followers", Title: "List who follows flags",
-	Doc: "List the members who get mail when a flag's targeting in an environment changes; without flagKey, of all flags.",
+	Doc: "List who gets mail when a flag's targeting in an environment changes; of all flags without flagKey.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	followedInput
 	paged
@@ -82,7 +82,7 @@ type followInput struct {
 
 var addFlagFollower = update(Spec{
 	Name: "add-flag-follower", Title: "Follow a flag", Action: "manageFlagFollowers",
-	Doc: "Have a member follow a flag in an environment: they get mail when its targeting changes.",
+	Doc: "Have a member get mail when a flag's targeting in an environment changes.",
 }, func(ctx context.Context, ld *ldclient.Client, in followInput) (*plan[followers], error) {
 	return in.plan(ctx, ld, true)
 })

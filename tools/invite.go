@@ -42,10 +42,10 @@ type invitedRow struct {
 
 var inviteMembers = create(Spec{
 	Name: "invite-members", Title: "Invite members", Action: "createMember",
-	Doc: "Invite people into the account, all of them or none. Each gets mail, and a role or customRoles.",
+	Doc: "Invite people into the account, all of them or none.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	toMembers
-	Members []invitee `json:"members" brief:"true" doc:"At most 50 of {\"email\":\"\",\"role\":\"reader, writer, admin or no_access\"}; instead of role customRoles (keys); also firstName, lastName, teamKeys"`
+	Members []invitee `json:"members" brief:"true" doc:"{email, role: reader, writer, admin or no_access, or else customRoles (keys)}; also firstName, lastName, teamKeys"`
 	because
 }) (*plan[invited], error) {
 	if err := checkInvitees(in.Members); err != nil {

@@ -43,8 +43,7 @@ var _ = addSamples(map[string]func(environment string) map[string]any{
 	"get-application": func(string) map[string]any { return map[string]any{"applicationKey": "com.example.shop"} },
 	"invite-members": func(env string) map[string]any {
 		return agreed(env, "account", map[string]any{"members": []any{
-			map[string]any{"email": "dorothy@example.com", "role": "reader", "firstName": "Dorothy"},
-			map[string]any{"email": "annie@example.com", "customRoles": []any{"mobile-developer"}, "teamKeys": []any{"platform"}}}})
+			map[string]any{"email": "dorothy@example.com", "role": "reader", "firstName": "Dorothy", "teamKeys": []any{"platform"}}}})
 	},
 })
 

@@ -17,11 +17,11 @@ type linkedRow struct {
 }
 
 var listViewLinks = read(Spec{
-	Name: "list-view-links", Title: "List what is linked to a view",
-	Doc: "List or search the flags, or the segments, that are linked to a view.",
+	Name: "list-view-links", Title: "List a view's links",
+	Doc: "List or search the flags, or segments, linked to a view.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atView
-	Type  string `json:"resourceType,omitempty" alias:"type,kind" default:"flags" jsonschema:"enum=flags,enum=segments" doc:"flags if not given"`
+	Type  string `json:"resourceType,omitempty" alias:"type,kind" default:"flags" jsonschema:"enum=flags,enum=segments" doc:"Default flags"`
 	Query string `json:"query,omitempty" alias:"search" told:"true" doc:"Part of a key"`
 	paged
 }) (page[linkedRow], error) {
@@ -61,8 +61,8 @@ func (in viewedInput) target() ldclient.Target {
 }
 
 var getFlagViews = read(Spec{
-	Name: "get-flag-views", Title: "Get the views of a flag or segment",
-	Doc: "List the views that a flag or a segment is linked to.",
+	Name: "get-flag-views", Title: "Get a flag's views",
+	Doc: "List the views that a flag or segment is linked to.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	viewedInput
 	paged
@@ -96,8 +96,8 @@ const maxLinked = 20
 // environments, segments in one.
 type linkInput struct {
 	atView
-	Flags       []string `json:"flagKeys,omitempty" alias:"flags,keys" doc:"At most 20"`
-	Segments    []string `json:"segmentKeys,omitempty" alias:"segments" doc:"Instead, with environmentKey"`
+	Flags       []string `json:"flagKeys,omitempty" alias:"flags,keys"`
+	Segments    []string `json:"segmentKeys,omitempty" alias:"segments" doc:"Instead of flagKeys"`
 	Environment string   `json:"environmentKey,omitempty" alias:"env,environment" default:"-"`
 	because
 }
@@ -116,15 +116,15 @@ type viewLinks struct {
 }
 
 var linkToView = update(Spec{
-	Name: "link-to-view", Title: "Link flags or segments to a view", Action: "linkFlagToView", Or: "linkSegmentToView",
-	Doc: "Link flags, or segments of one environment, to a view. Roles and SDK keys limited to the view then reach them.",
+	Name: "link-to-view", Title: "Link to a view", Action: "linkFlagToView", Or: "linkSegmentToView",
+	Doc: "Link flags, or one environment's segments, to a view; roles limited to the view then reach them.",
 }, func(ctx context.Context, ld *ldclient.Client, in linkInput) (*plan[viewLinks], error) {
 	return in.plan(ctx, ld, true)
 })
 
 var unlinkFromView = update(Spec{
-	Name: "unlink-from-view", Title: "Unlink flags or segments from a view", Action: "unlinkFlagFromView", Or: "unlinkSegmentFromView",
-	Doc: "Take flags, or segments of one environment, out of a view. Roles and SDK keys limited to the view lose them.",
+	Name: "unlink-from-view", Title: "Unlink from a view", Action: "unlinkFlagFromView", Or: "unlinkSegmentFromView",
+	Doc: "Take flags, or one environment's segments, out of a view; roles limited to it lose them.",
 }, func(ctx context.Context, ld *ldclient.Client, in linkInput) (*plan[viewLinks], error) {
 	return in.plan(ctx, ld, false)
 })

@@ -135,8 +135,8 @@ func (a newView) target() ldclient.Target {
 
 // maintainerInput names who looks after something: a member or a team.
 type maintainerInput struct {
-	Member string `json:"maintainerId,omitempty" alias:"maintainer" doc:"Member: id, email or me"`
-	Team   string `json:"maintainerTeamKey,omitempty" doc:"Instead of a member"`
+	Member string `json:"maintainerId,omitempty" alias:"maintainer" doc:"Id, email or me; for a team maintainerTeamKey"`
+	Team   string `json:"maintainerTeamKey,omitempty" quiet:"true"`
 }
 
 // into puts the id of the member, or the key of the team, into a view's settings, and says who that is.
