@@ -275,13 +275,13 @@ func (k *grants) what(in ldclient.Invitation) string {
 	}
 	for _, key := range in.Teams {
 		t := k.teams[key]
-		what += " in team " + key
+		what += ", in team " + key
 		var roles []string
 		for _, r := range t.Roles.Items {
 			roles = append(roles, k.described(r.Key))
 		}
 		if more := t.Roles.Total - len(roles); more > 0 {
-			roles = append(roles, fmt.Sprintf("%d more roles", more))
+			roles = append(roles, fmt.Sprintf("%d more roles, WHICH WERE NOT READ", more))
 		}
 		if len(roles) > 0 {
 			what += ", which adds role " + strings.Join(roles, " and ")

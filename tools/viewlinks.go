@@ -335,8 +335,11 @@ func linksMade(got *ldclient.ViewLinkResult, keys []string) (done []string, noti
 	if len(reasons) > 0 {
 		says += " and refused " + strings.Join(ten(reasons, 0), "; ")
 	}
-	if *got.Succeeded == 0 {
+	switch {
+	case *got.Succeeded == 0 && got.Failed > 0:
 		return nil, "", cannot("%s", says)
+	case *got.Succeeded == 0:
+		return nil, "", &ldclient.TransportError{Message: says + " and nothing of the others", Unsure: true}
 	}
 	if len(done) != *got.Succeeded {
 		says += "; which ones is not certain: list-view-links shows what is linked"
