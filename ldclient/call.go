@@ -261,10 +261,11 @@ func (c *Client) failure(k call, resp *http.Response) error {
 	data, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	var said struct {
 		Code, Message, ID string
+		Emails            []string `json:"invalid_emails"`
 	}
 	text := c.mask(strings.Join(strings.Fields(htmlTag().ReplaceAllString(string(data), " ")), " ")) // before it is cut
 	if err := json.Unmarshal(data, &said); (err == nil || said.Message != "") && said.Message+said.Code != "" {
-		e.Code, e.Message, e.ID = said.Code, said.Message, said.ID
+		e.Code, e.Message, e.ID, e.Emails = said.Code, said.Message, said.ID, said.Emails
 	} else if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		e.Message = fmt.Sprintf("%s redirects elsewhere, which is not followed because the access token would leave with it; set --base-url to LaunchDarkly's own address", c.base.Host)
 	} else if text != "" {

@@ -17,6 +17,7 @@ type Error struct {
 	Message      string        // LaunchDarkly's own words, or a sentence on what came instead
 	ID           string        // LaunchDarkly's correlation id, often ""
 	RetryAfter   time.Duration // on 429, how long LaunchDarkly wants the caller to wait
+	Emails       []string      // addresses that cannot be invited
 }
 
 func (e *Error) Error() string {

@@ -1,7 +1,11 @@
 package ldclient
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -44,10 +48,11 @@ func (m *Member) missing() string {
 // ListMembers are the filters of a list of members; all that are given must hold.
 type ListMembers struct {
 	Paging
-	Query string // part of a name or email
-	Email string // a whole one
-	Team  string // a key
-	Role  string // a base role, or a role's key
+	Query  string   // part of a name or email
+	Email  string   // a whole one
+	Emails []string // any of these whole ones
+	Team   string   // a key
+	Role   string   // a base role, or a role's key
 }
 
 // List returns one page of members.
@@ -56,12 +61,51 @@ func (s *MembersService) List(ctx context.Context, o ListMembers) (*Page[Member]
 	if err := setFilter(q, [][2]string{{"query", o.Query}, {"email", o.Email}, {"team", o.Team}, {"role", o.Role}}); err != nil {
 		return nil, err
 	}
+	if len(o.Emails) > 0 {
+		for _, email := range o.Emails {
+			if err := setFilter(url.Values{}, [][2]string{{"email", email}}); err != nil {
+				return nil, err
+			}
+		}
+		q.Set("filter", strings.Trim(q.Get("filter")+",email:"+strings.Join(o.Emails, "|"), ","))
+	}
 	return get[Page[Member]](ctx, s.c, Target{}, path("members"), q)
 }
 
 // Get returns one member by id; "me" is the one that the token belongs to.
 func (s *MembersService) Get(ctx context.Context, id string) (*Member, error) {
 	return get[Member](ctx, s.c, Target{}, path("members", id), nil)
+}
+
+// Invitation lets one more person into the account, by a base role or by roles of the account.
+type Invitation struct {
+	Email     string   `json:"email"`
+	Role      string   `json:"role,omitempty"`
+	Roles     []string `json:"customRoles,omitempty"` // keys
+	FirstName string   `json:"firstName,omitempty"`
+	LastName  string   `json:"lastName,omitempty"`
+	Teams     []string `json:"teamKeys,omitempty"`
+}
+
+// MaxInvitations is how many people one request may invite.
+const MaxInvitations = 50
+
+// Invite sends all of the invitations, or none where one of them cannot be sent.
+func (s *MembersService) Invite(ctx context.Context, list []Invitation) ([]Member, error) {
+	got, err := do[Page[Member]](ctx, s.c, call{method: http.MethodPost, at: Target{Kind: "member"}, path: path("members"),
+		body: list, contentType: jsonType, writes: true})
+	if e, ok := errors.AsType[*Error](err); ok && len(e.Emails) > 0 {
+		why := map[string]string{
+			"email_already_exists_in_account":  "they belong to members of this account",
+			"email_taken_in_different_account": "they belong to members of another account",
+			"duplicate_emails":                 "they are named twice",
+		}[e.Code]
+		e.Message = fmt.Sprintf("nobody was invited, because of %s: %s", strings.Join(e.Emails[:min(10, len(e.Emails))], ", "), cmp.Or(why, e.Message))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return got.Items, nil
 }
 
 // setFilter writes field:value pairs, which have no way to escape what separates them.

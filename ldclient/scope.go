@@ -1,6 +1,7 @@
 package ldclient
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	glob "path"
@@ -22,11 +23,11 @@ func (t Target) String() string {
 		if t.Kind == "" {
 			return "acct/*"
 		}
-		return t.Kind + "/" + t.Key
+		return t.Kind + "/" + cmp.Or(t.Key, "*") // one that is yet to be made has no key
 	}
 	s := "proj/" + t.Project
 	switch {
-	case t.Environment != "":
+	case t.Environment != "" && t.Kind != "view": // which lies in the project, whatever is linked to it
 		s += ":env/" + t.Environment
 	case t.Kind == "flag" || t.Kind == "segment":
 		s += ":env/*"

@@ -18,6 +18,7 @@ var actions = map[string][]string{
 		"updateProjectFlagDefaults", "updateDefaultReleasePipeline"},
 	"env": {"createEnvironment", "deleteEnvironment", "updateName", "updateColor", "updateTtl", "updateSecureMode", "updateDefaultTrackEvents", "updateTags",
 		"updateRequireComments", "updateConfirmChanges", "updateCritical", "updateApprovalSettings"},
+	"member": {"createMember"},
 	"flag": {"updateOn", "updateTargets", "updateRules", "updateFallthrough", "updateOffVariation", "updatePrerequisites", "updateExpiringTargets",
 		"updateScheduledChanges", "updateFallthroughWithMeasuredRollout", "updateRulesWithMeasuredRollout", "stopMeasuredRolloutOnFlagFallthrough",
 		"stopMeasuredRolloutOnFlagRule", "createTriggers", "updateTriggers", "deleteTriggers", "updateTrackEvents", "updateFlagRuleDescription",

@@ -11,7 +11,8 @@ import (
 
 var memberTools = Toolset{
 	Name: "members", Doc: "Find members, teams and roles.",
-	Tools: []Tool{findMembers, getMember, listTeams, getTeam, listRoles, getRole},
+	Tools: []Tool{findMembers, getMember, listTeams, getTeam, listRoles, getRole,
+		inviteMembers},
 }
 
 // memberRow is a member in a list. What it leaves out is false or none.

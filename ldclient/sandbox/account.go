@@ -63,6 +63,7 @@ type state struct {
 	pending
 	expiring []*expiringTarget
 	integrationState
+	applications []*application
 }
 
 // Request is one request that the account has seen.

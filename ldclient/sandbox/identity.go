@@ -109,7 +109,7 @@ type memberTeam struct {
 
 func (a *Account) memberRep(m *member) memberRep {
 	rep := memberRep{
-		memberSummary: m.summary(), Verified: true, CustomRoles: filled(m.CustomRoles), MFA: "enabled",
+		memberSummary: m.summary(), PendingInvite: m.Pending, Verified: !m.Pending, CustomRoles: filled(m.CustomRoles), MFA: "enabled",
 		LastSeen: m.LastSeen, CreationDate: m.Created, Teams: []memberTeam{}, PermissionGrants: filled(m.Grants),
 	}
 	for _, key := range m.Teams {

@@ -246,6 +246,7 @@ type member struct {
 	Grants      []Grant
 	LastSeen    int64
 	Created     int64
+	Pending     bool // the invitation was not accepted yet
 }
 
 type team struct {
