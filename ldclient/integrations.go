@@ -99,3 +99,39 @@ func (s *IntegrationsService) Configuration(ctx context.Context, id string) (*In
 	return do[IntegrationConfiguration](ctx, s.c, call{method: http.MethodGet, at: Target{Kind: "integration", Key: id},
 		path: path("integration-configurations", id), beta: true})
 }
+
+// StoreIntegration keeps flags or big segments of one environment in a store of the account's own.
+type StoreIntegration struct {
+	ID          string     `json:"_id"`
+	Kind        string     `json:"integrationKey"`
+	Name        string     `json:"name"`
+	Project     string     `json:"projectKey"`
+	Environment string     `json:"environmentKey"`
+	On          bool       `json:"on"`
+	Tags        []string   `json:"tags"`
+	Config      FieldNames `json:"config"`
+	Status      struct {   // of a store of big segments
+		Available *bool  `json:"available"`
+		Stale     bool   `json:"potentiallyStale"`
+		LastSync  Millis `json:"lastSync"`
+		LastError Millis `json:"lastError"`
+	} `json:"_status"`
+}
+
+// Deliveries returns what delivers flags to stores, in all environments.
+func (s *IntegrationsService) Deliveries(ctx context.Context) ([]StoreIntegration, error) {
+	return s.stores(ctx, path("integration-capabilities", "featureStore"))
+}
+
+// BigSegmentStores returns the stores of big segments, in all environments.
+func (s *IntegrationsService) BigSegmentStores(ctx context.Context) ([]StoreIntegration, error) {
+	return s.stores(ctx, path("integration-capabilities", "big-segment-store"))
+}
+
+func (s *IntegrationsService) stores(ctx context.Context, p apiPath) ([]StoreIntegration, error) {
+	got, err := do[Page[StoreIntegration]](ctx, s.c, call{method: http.MethodGet, path: p, beta: true})
+	if err != nil {
+		return nil, err
+	}
+	return got.Items, nil
+}
