@@ -119,7 +119,8 @@ var insightCharts = map[string][]string{
 }
 
 func (a *Account) insightChart(w http.ResponseWriter, r *http.Request, path string, names []string) {
-	if a.insightPlace(w, r, path != "deployments/frequency" && path != "lead-time") == nil {
+	p := a.insightPlace(w, r, path != "deployments/frequency" && path != "lead-time")
+	if p == nil {
 		return
 	}
 	now := a.now().UTC()
@@ -128,32 +129,61 @@ func (a *Account) insightChart(w http.ResponseWriter, r *http.Request, path stri
 		badRequest(w, err)
 		return
 	}
-	x, y := "time", "count"
-	if path == "lead-time" {
+	times, y := usageTimes(from, to, "daily"), "count"
+	switch {
+	case strings.HasPrefix(path, "flags/"):
+		times = times[len(times)-1:]
+	case path == "lead-time":
 		y = "milliseconds"
 	}
-	times := usageTimes(from, to, "daily")
-	if strings.HasPrefix(path, "flags/") {
-		times = times[:1]
-	}
-	series := []map[string]any{}
+	all, series := int64(0), []map[string]any{}
 	for _, name := range names {
 		sum, data := int64(0), []map[string]any{}
 		for _, at := range times {
-			n := cell{"projectKey": path, "sdkName": name}.usage(path)(at)
-			if y == "milliseconds" {
-				n *= time.Hour.Milliseconds()
-			}
+			n := a.insightCount(p, r.URL.Query().Get("environmentKey"), path, name, at.UnixMilli())
 			sum += n
 			data = append(data, map[string]any{"x": at.UnixMilli(), "y": n})
 		}
+		all += sum
 		series = append(series, map[string]any{"metadata": map[string]any{"name": name, "count": sum}, "data": data})
 	}
-	metadata := map[string]any{"name": path, "summary": map[string]any{}, "xAxis": map[string]any{"unit": x}, "yAxis": map[string]any{"unit": y}}
+	metadata := map[string]any{"name": path, "summary": map[string]any{}, "xAxis": map[string]any{"unit": "time"}, "yAxis": map[string]any{"unit": y}}
 	if r.URL.Query().Get("expand") == "metrics" {
-		metadata["metrics"] = map[string]any{"overall": map[string]any{"indicator": "good", "value": 1.5, "unit": y, "modifier": "per day", "tiers": []any{}}}
+		metadata["metrics"] = map[string]any{"overall": map[string]any{"indicator": "good", "value": float64(all) / float64(len(times)), "unit": y, "modifier": "per day", "tiers": []any{}}}
 	}
 	send(w, http.StatusOK, map[string]any{"metadata": metadata, "series": series})
+}
+
+// insightCount is a point of a chart: what is counted in the day that begins at a time, or now.
+func (a *Account) insightCount(p *project, env, path, name string, at int64) int64 {
+	n, end := int64(0), at+day.Milliseconds()
+	switch path {
+	case "flags/status", "flags/stale":
+		for _, f := range p.Flags {
+			status := a.status(f, env).Name
+			if !f.Archived && (status == name || path == "flags/stale" && f.Temporary && (status == "launched" || status == "inactive")) {
+				n++
+			}
+		}
+	case "releases/frequency":
+		for _, e := range a.audit {
+			if e.Date >= at && e.Date < end && strings.HasPrefix(e.Resource, p.spec()+":env/"+env+":flag/") {
+				n++
+			}
+		}
+	default:
+		for i, d := range a.insights.deployments {
+			if d.Project != p.Key || d.Started < at || d.Started >= end || env != "" && d.Environment != env {
+				continue
+			}
+			if path == "lead-time" {
+				n = d.LeadTime / int64(2+len(name)+i%3)
+			} else {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func (a *Account) insightScores(w http.ResponseWriter, r *http.Request) {
