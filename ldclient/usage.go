@@ -181,14 +181,14 @@ func (r *usageReply) usage() *UsageReport {
 		}
 		name := strconv.Itoa(i)
 		for _, p := range r.Points {
-			at, value := float64(0), float64(0)
-			if json.Unmarshal(p["time"], &at) != nil || p[name] == nil || json.Unmarshal(p[name], &value) != nil {
+			var at, value *float64
+			if json.Unmarshal(p["time"], &at) != nil || json.Unmarshal(p[name], &value) != nil || at == nil || value == nil {
 				continue
 			}
-			if at < 1e11 { // ten digits are seconds
-				at *= 1000
+			if *at < 1e11 { // ten digits are seconds
+				*at *= 1000
 			}
-			line.Points = append(line.Points, UsagePoint{Millis(at), value})
+			line.Points = append(line.Points, UsagePoint{Millis(*at), *value})
 		}
 		slices.SortStableFunc(line.Points, func(a, b UsagePoint) int { return cmp.Compare(a.At, b.At) })
 		out.Series = append(out.Series, line)

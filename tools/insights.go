@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -242,7 +243,7 @@ var listInsights = read(Spec{
 		}
 		out.TotalCount, out.Next = got.Total, got.Next()
 		out.PullRequests = each(got.Items, func(p ldclient.PullRequest) pullRequestRow {
-			return pullRequestRow{p.ID, short(p.Title, 120), p.Author, p.Status, p.Created.String(), p.Merged.String(), p.Added + p.Deleted, p.URL}
+			return pullRequestRow{p.ID, short(p.Title, 120), p.Author, p.Status, p.Created.String(), p.Merged.String(), p.Added + p.Deleted, plainURL(p.URL)}
 		})
 	case "repositories":
 		err = out.repositories(ctx, ld, in)
@@ -251,6 +252,15 @@ var listInsights = read(Spec{
 	}
 	return out, err
 })
+
+// plainURL is an address that holds nothing but a host and a path, "" for any other.
+func plainURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.User != nil || u.RawQuery != "" || u.Scheme != "https" {
+		return ""
+	}
+	return s
+}
 
 func flagEventRowOf(e ldclient.FlagEvent) flagEventRow {
 	row := flagEventRow{Flag: e.Flag, Time: e.At.String(), Type: e.Type, Did: short(e.Text, 200), By: e.Member.String(), Impact: e.Impact.Size, Entry: e.AuditEntry}

@@ -87,7 +87,7 @@ func fieldNames(names ldclient.FieldNames) []string {
 
 // The integrations that are looked for where none is named: LaunchDarkly has no list of all.
 var (
-	subscribing = []string{"slack", "appdynamics", "chronosphere", "cloudtrail", "datadog", "dynatrace", "elastic", "grafana", "honeycomb", "kosli", "last9",
+	subscribing = []string{"datadog", "slack", "appdynamics", "chronosphere", "cloudtrail", "dynatrace", "elastic", "grafana", "honeycomb", "kosli", "last9",
 		"logdna", "msteams", "new-relic-apm", "signalfx", "splunk"}
 	configured = []string{"servicenow", "jira", "slack", "datadog", "github", "custom-approvals", "snowflake-experimentation", "databricks-experimentation"}
 )
@@ -107,7 +107,7 @@ func (f *integrationsFound) add(place int, what string, read func() ([]integrati
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case ldclient.IsNotFound(err):
+	case noIntegration(err):
 		return err
 	case err != nil:
 		f.failed, f.why = append(f.failed, what), err
@@ -116,6 +116,9 @@ func (f *integrationsFound) add(place int, what string, read func() ([]integrati
 	f.found[place] = got
 	return nil
 }
+
+// noIntegration reports whether LaunchDarkly knows no such integration, or none that does what was asked about.
+func noIntegration(err error) bool { return ldclient.IsNotFound(err) || ldclient.Status(err) == 400 }
 
 func (f *integrationsFound) subscriptions(ctx context.Context, place int, key string) error {
 	return f.add(place, key, func() ([]integrationDetail, error) {
@@ -188,7 +191,7 @@ func findIntegrations(ctx context.Context, ld *ldclient.Client, key string) (*in
 	}
 	// The first request goes by itself: where the token may not read integrations, the others need not be sent.
 	unknown := f.subscriptions(ctx, 0, subs[0])
-	if unknown != nil && !ldclient.IsNotFound(unknown) {
+	if unknown != nil && !noIntegration(unknown) {
 		return nil, 0, unknown
 	}
 	atConfs := len(subs)
@@ -203,7 +206,7 @@ func findIntegrations(ctx context.Context, ld *ldclient.Client, key string) (*in
 	}
 	try(func(ctx context.Context) error { // they are in beta and not in every plan: the first refusal holds for all
 		for i, k := range confs {
-			if err := f.configurations(ctx, atConfs+i, k); err != nil && !ldclient.IsNotFound(err) {
+			if err := f.configurations(ctx, atConfs+i, k); err != nil && !noIntegration(err) {
 				return err
 			}
 		}
@@ -266,7 +269,7 @@ var getIntegration = read(Spec{
 	if err == nil {
 		return inScope(subscriptionOf(scope, in.Integration, *s, firstOf))
 	}
-	if !ldclient.IsNotFound(err) {
+	if !noIntegration(err) {
 		return integrationDetail{}, err
 	}
 	if c, other := ld.Integrations.Configuration(ctx, in.ID); other == nil && c.Kind == in.Integration {
@@ -281,5 +284,5 @@ var getIntegration = read(Spec{
 			}
 		}
 	}
-	return integrationDetail{}, err
+	return integrationDetail{}, absent(short(clean(in.Integration), 100)+" integration", in.ID, nil)
 })
