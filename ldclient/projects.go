@@ -11,6 +11,7 @@ type ProjectsService service
 
 // Project is one project.
 type Project struct {
+	ID   string   `json:"_id"`
 	Key  string   `json:"key"`
 	Name string   `json:"name"`
 	Tags []string `json:"tags"`

@@ -15,6 +15,9 @@ var words = sync.OnceValue(func() map[string]bool {
 		views link linked view-associations flag-links followers applications
 		webhooks integrations integration-configurations keys integration-capabilities destinations account relay-auto-configs
 		usage engineering-insights charts insights scores groups deployments openapi.json
+		total-contexts clientside-contexts serverside-contexts total-mau clientside-mau mau bycategory data-export-events experimentation-events
+		experimentation-keys service-connections evaluations events received published streams client server bysdkversion
+		observability errors logs sessions traces vega-ai featureStore big-segment-store lead-time stale status releases frequency flag-events pull-requests
 		flag-defaults flag-status flag-statuses flags imports me members order phases projects release release-pipelines
 		release-policies repositories reviews roles scheduled-changes search segments statistics teams tokens triggers`) {
 		all[w] = true

@@ -10,7 +10,7 @@ import (
 var account = Toolset{
 	Name: "account", Doc: "Whose token is in use, and what this server allows.",
 	Default: []string{"whoami"},
-	Tools:   []Tool{whoami},
+	Tools:   []Tool{whoami, listAccessTokens},
 }
 
 type identity struct {

@@ -73,6 +73,9 @@ func samples(a *Account) map[string][]string {
 	return out
 }
 
+// asking are routes that answer only with a query.
+var asking = map[string]bool{}
+
 // queries are more requests for some routes.
 var queries = map[string][]string{
 	"/projects":                        {"expand=environments", "filter=keys:shop|mobile,tags:web&sort=-createdOn"},
@@ -185,8 +188,12 @@ func TestAnswersFollowTheDocument(t *testing.T) {
 				}
 				return
 			}
+			bare := paths[0]
+			if asking[pattern] {
+				paths = nil
+			}
 			for _, query := range queries[pattern] {
-				paths = append(paths, paths[0]+"?"+query)
+				paths = append(paths, bare+"?"+query)
 			}
 			for _, path := range paths {
 				if got := checked(t, a, "GET", path, nil, header...); got.status != 200 {

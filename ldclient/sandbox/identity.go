@@ -376,13 +376,13 @@ func (a *Account) tokenRep(t *token) map[string]any {
 	return rep
 }
 
-// listTokens shows the caller's own personal tokens, or everyone's to an admin who asks for them.
+// listTokens shows the caller's own personal tokens and all service tokens, or everyone's to an admin who asks for them.
 func (a *Account) listTokens(w http.ResponseWriter, r *http.Request) {
 	caller := a.caller(r)
 	all := r.URL.Query().Get("showAll") == "true" && (caller.Role == "admin" || caller.Role == "owner")
 	var found []*token
 	for _, t := range a.tokens {
-		if all || t.Member == caller.Member {
+		if all || t.Member == nil || t.Member == caller.Member {
 			found = append(found, t)
 		}
 	}

@@ -152,7 +152,7 @@ func checkQuery(r *http.Request, op *operation) error {
 			return fmt.Errorf("operation %s has no query parameter %s", op.OperationID, name)
 		}
 		schema := p.Schema.Value
-		if len(values) > 1 && !schema.Type.Is("array") && !repeatable[op.OperationID+" "+name] {
+		if len(values) > 1 && !schema.Type.Is("array") && !repeatable[op.OperationID+" "+name] && !saysRepeat(p) {
 			return fmt.Errorf("query parameter %s is sent %d times", name, len(values))
 		}
 		for _, v := range values {
@@ -167,6 +167,11 @@ func checkQuery(r *http.Request, op *operation) error {
 		}
 	}
 	return nil
+}
+
+// saysRepeat reports whether a parameter's description allows it several times, which its schema does not tell.
+func saysRepeat(p *openapi3.Parameter) bool {
+	return strings.Contains(p.Description+p.Schema.Value.Description, "specified multiple times")
 }
 
 func checkScalar(schema *openapi3.Schema, v string) error {

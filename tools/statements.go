@@ -1,0 +1,78 @@
+package tools
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+	"github.com/ld-mcp/ld-mcp/ldclient/policy"
+)
+
+// followed says what something of the account follows, by statements of the policy language.
+type followed struct {
+	Statements []string `json:"statements,omitempty" doc:"what it covers"`
+	Count      int      `json:"statementsCount,omitempty" doc:"where not all are shown"`
+	outside    bool     // nothing of it is in the server's scope
+}
+
+// followedIn says what statements cover of a scope, in at most most sentences.
+func followedIn(scope ldclient.Scope, all []ldclient.Statement, most int) followed {
+	kept := scopedStatements(scope, all)
+	out := followed{outside: len(all) > 0 && !slices.ContainsFunc(kept, func(s ldclient.Statement) bool { return s.Effect != "deny" })}
+	for _, s := range kept[:min(most, len(kept))] {
+		out.Statements = append(out.Statements, short(clean(s.String()), 200))
+	}
+	if len(kept) > most {
+		out.Count = len(kept)
+	}
+	return out
+}
+
+// scopedStatements cuts statements to the resources that may lie within a scope.
+func scopedStatements(scope ldclient.Scope, all []ldclient.Statement) []ldclient.Statement {
+	if len(scope.Projects)+len(scope.Environments) == 0 {
+		return all
+	}
+	outside := func(spec string) bool { return !mayNameWithin(scope, spec) }
+	var out []ldclient.Statement
+	for _, s := range all {
+		s.Resources = slices.DeleteFunc(slices.Clone(s.Resources), outside)
+		if not := slices.DeleteFunc(slices.Clone(s.NotResources), outside); len(not) < len(s.NotResources) {
+			s.NotResources = append(not, "what is outside this server's scope")
+		}
+		if len(s.Resources)+len(s.NotResources) > 0 {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// mayNameWithin reports whether a resource specifier may name something within a
+// scope. One that names a project or environment outside of it does not, nor does one that is not about projects.
+func mayNameWithin(scope ldclient.Scope, spec string) bool {
+	r, err := policy.ParseResource(spec)
+	if err != nil {
+		return false
+	}
+	if r.Kind() == "" { // everything
+		return true
+	}
+	project, environment := r.Name("proj"), r.Name("env")
+	return project != "" && mayMatch(project, scope.Projects, scope.AllowsProject) &&
+		(environment == "" || mayMatch(environment, scope.Environments, scope.AllowsEnvironment))
+}
+
+// mayMatch reports whether a name in a specifier, which may hold *, and a scope's globs may mean the same key.
+func mayMatch(pattern string, globs []string, allows func(string) bool) bool {
+	if !strings.Contains(pattern, "*") {
+		return allows(pattern)
+	}
+	begins := func(glob string) string { before, _, _ := strings.Cut(glob, "*"); return before }
+	return len(globs) == 0 || slices.ContainsFunc(globs, func(g string) bool {
+		plain := strings.IndexAny(g, `*?[\`)
+		if plain < 0 {
+			return policy.Glob(pattern, g)
+		}
+		return strings.HasPrefix(begins(pattern), g[:plain]) || strings.HasPrefix(g[:plain], begins(pattern))
+	})
+}
