@@ -1,0 +1,72 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+)
+
+// usedBy tells which variations of AI configs use something.
+type usedBy struct {
+	Uses    []variationUse `json:"usedBy,omitempty" doc:"the first ten"`
+	Total   int            `json:"usedByCount,omitempty"`
+	Unknown string         `json:"usedByUnknown,omitempty" doc:"why it is not known what uses it"`
+}
+
+type variationUse struct {
+	Config    string `json:"configKey"`
+	Variation string `json:"variationKey"`
+	Version   int    `json:"version" doc:"that it names"`
+}
+
+func (u usedBy) firstTen() usedBy {
+	u.Uses = ten(u.Uses, 0)
+	return u
+}
+
+// says names what uses it, after words that lead there.
+func (u usedBy) says(lead string) string {
+	switch {
+	case u.Unknown != "":
+		return "it could not be found out which AI configs use it (" + u.Unknown + ")"
+	case len(u.Uses) == 0:
+		return "no AI config uses it"
+	}
+	names := keysOf(u.Uses, func(x variationUse) string {
+		return fmt.Sprintf("%s, variation %s (version %d)", x.Config, x.Variation, x.Version)
+	})
+	if u.Total > firstOf {
+		return fmt.Sprintf("%s %s and others, %d variations in all", lead, short(clean(strings.Join(ten(names, 0), "; ")), 800), u.Total)
+	}
+	return lead + " " + short(clean(strings.Join(names, "; ")), 800)
+}
+
+// referencesOf are the references that LaunchDarkly lists.
+func referencesOf(got *ldclient.Page[ldclient.Reference], err error, version func(ldclient.Reference) int) usedBy {
+	if err != nil {
+		return usedBy{Unknown: short(clean(err.Error()), 200)}
+	}
+	out := usedBy{Total: max(got.Total, len(got.Items))}
+	for _, r := range got.Items {
+		name := r.Variation
+		if name == "" {
+			name = r.VariationName
+		}
+		out.Uses = append(out.Uses, variationUse{r.Config, name, version(r)})
+	}
+	return out
+}
+
+// toolUses finds the variations that use a tool.
+func toolUses(ctx context.Context, ld *ldclient.Client, project, key string) usedBy {
+	got, err := ld.AITools.References(ctx, project, key, ldclient.Paging{Limit: upstreamPage})
+	return referencesOf(got, err, func(r ldclient.Reference) int { return r.ToolVersion })
+}
+
+// snippetUses finds the variations that use a prompt snippet.
+func snippetUses(ctx context.Context, ld *ldclient.Client, project, key string) usedBy {
+	got, err := ld.PromptSnippets.References(ctx, project, key, ldclient.Paging{Limit: upstreamPage})
+	return referencesOf(got, err, func(r ldclient.Reference) int { return r.SnippetVersion })
+}
