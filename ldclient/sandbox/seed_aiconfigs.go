@@ -73,7 +73,7 @@ func (a *Account) seedAIConfigs(shop *project, ago func(time.Duration) int64) {
 
 	helper := add("shopping-agent", "Shopping agent", "agent", "Finds products and answers questions about orders", 40*day, []string{"growth"},
 		[]aiVersion{version("assistant", "Assistant", "Anthropic.claude-sonnet-4", `{"modelName":"claude-sonnet-4"}`,
-			agent("Help {{ldctx.name}} to find products. Ask before anything is ordered.", "search-products", "get-order"))},
+			agent("Help {{ldctx.name}} to find products. Ask before anything is ordered.", "search-orders", "refund-order"))},
 		[]aiVersion{version("concise", "Concise", "OpenAI.gpt-4o", `{"modelName":"gpt-4o"}`, agent("Help to find products. Be brief.", "search-products"))},
 	).Flag
 	helper.Environments["staging"].Fallthrough = always(1)
