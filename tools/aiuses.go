@@ -62,6 +62,9 @@ func referencesOf(got *ldclient.Page[ldclient.Reference], err error, version fun
 // toolUses finds the variations that use a tool.
 func toolUses(ctx context.Context, ld *ldclient.Client, project, key string) usedBy {
 	got, err := ld.AITools.References(ctx, project, key, ldclient.Paging{Limit: upstreamPage})
+	if ldclient.IsNotFound(err) { // not every instance has this yet
+		return toolUsesByConfig(ctx, ld, project, key)
+	}
 	return referencesOf(got, err, func(r ldclient.Reference) int { return r.ToolVersion })
 }
 
@@ -69,4 +72,32 @@ func toolUses(ctx context.Context, ld *ldclient.Client, project, key string) use
 func snippetUses(ctx context.Context, ld *ldclient.Client, project, key string) usedBy {
 	got, err := ld.PromptSnippets.References(ctx, project, key, ldclient.Paging{Limit: upstreamPage})
 	return referencesOf(got, err, func(r ldclient.Reference) int { return r.SnippetVersion })
+}
+
+// maxConfigsRead bounds how many AI configs are looked through for what uses a tool.
+const maxConfigsRead = 500
+
+// toolUsesByConfig looks for a tool in the variations of all AI configs.
+func toolUsesByConfig(ctx context.Context, ld *ldclient.Client, project, key string) usedBy {
+	var out usedBy
+	read := 0
+	for c, err := range ldclient.All(func(offset int) (*ldclient.Page[ldclient.AIConfig], error) {
+		return ld.AIConfigs.List(ctx, project, ldclient.Paging{Limit: upstreamPage, Offset: offset})
+	}) {
+		if err != nil {
+			return usedBy{Unknown: short(clean(err.Error()), 200)}
+		}
+		if read++; read > maxConfigsRead {
+			return usedBy{Unknown: fmt.Sprintf("there are more than %d AI configs", maxConfigsRead)}
+		}
+		for _, v := range c.Variations {
+			for _, t := range v.Tools {
+				if t.Key == key {
+					out.Uses = append(out.Uses, variationUse{c.Key, v.Key, t.Version})
+				}
+			}
+		}
+	}
+	out.Total = len(out.Uses)
+	return out
 }

@@ -86,6 +86,9 @@ func kindsOf(t Tool) []string {
 	if err != nil || resource.Kind() == "acct" { // an account is what is left when nothing else is named
 		return nil
 	}
+	if resource.Kind() == "ai-tool" { // what policies call it is not documented
+		return nil
+	}
 	return []string{resource.Kind()}
 }
 

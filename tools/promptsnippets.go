@@ -223,7 +223,7 @@ var updatePromptSnippet = update(Spec{
 	uses := snippetUses(ctx, ld, in.Project, in.Snippet)
 	notes := []string{uses.says("it is used by")}
 	if len(uses.Uses) > 0 || uses.Unknown != "" {
-		notes = append(notes, "LaunchDarkly documents that a variation keeps the version that it names, and elsewhere that a change reaches all that use it: look at them afterwards with get-ai-config")
+		notes = append(notes, "LaunchDarkly documents that variations keep the version that they name, but also that a change reaches all that use it: look at them afterwards with get-ai-config")
 	}
 	return &plan[snippetView]{
 		intent: intent{Says: fmt.Sprintf("make version %d of prompt snippet %s of project %s: %s", after.Version, in.Snippet, in.Project, strings.Join(says, "; ")),
