@@ -286,7 +286,7 @@ var createAgentGraph = create(Spec{
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	newAgentGraph
 	Name        string           `json:"name"`
-	Root        string           `json:"rootConfigKey" alias:"root,rootConfig"`
+	Root        string           `json:"rootConfigKey" alias:"root,rootConfig" doc:"Agent that it begins with"`
 	Edges       []agentEdgeInput `json:"edges" brief:"true" doc:"{\"key\":\"e1\",\"sourceConfig\":\"a\",\"targetConfig\":\"b\",\"handoff\":{…}}"`
 	Description string           `json:"description,omitempty"`
 	because
@@ -333,7 +333,7 @@ var updateAgentGraph = update(Spec{
 	Doc: "Change an agent graph's root, edges, name or description. Applications follow it at once.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAgentGraph
-	Root        *string           `json:"rootConfigKey,omitempty" alias:"root,rootConfig"`
+	Root        *string           `json:"rootConfigKey,omitempty" alias:"root,rootConfig" doc:"Agent that it begins with"`
 	Edges       *[]agentEdgeInput `json:"edges,omitempty" brief:"true" doc:"All of them, as in create-agent-graph; others are removed"`
 	Name        *string           `json:"name,omitempty"`
 	Description *string           `json:"description,omitempty"`

@@ -126,21 +126,11 @@ var getAITool = read(Spec{
 	Name: "get-ai-tool", Title: "Get an AI tool",
 	Doc: "Read an AI tool's latest version with its schema, and which AI config variations use which version.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct{ atAITool }) (aiToolDetail, error) {
-	var t *ldclient.AITool
-	var uses usedBy
-	g := gather(ctx)
-	g.need(func(ctx context.Context) (err error) {
-		t, err = aiToolNamed(ctx, ld, in.atAITool)
-		return err
-	})
-	g.need(func(ctx context.Context) error {
-		uses = toolUses(ctx, ld, in.Project, in.Tool)
-		return nil
-	})
-	if _, err := g.wait(); err != nil {
+	t, err := aiToolNamed(ctx, ld, in.atAITool)
+	if err != nil {
 		return aiToolDetail{}, err
 	}
-	return aiToolDetail{aiToolOf(t), uses.firstTen()}, nil
+	return aiToolDetail{aiToolOf(t), toolUses(ctx, ld, in.Project, in.Tool).firstTen()}, nil
 })
 
 // aiToolNamed reads a tool; where there is none, it says which ones there are.

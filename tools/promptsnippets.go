@@ -78,21 +78,11 @@ var getPromptSnippet = read(Spec{
 	Name: "get-prompt-snippet", Title: "Get a prompt snippet",
 	Doc: "Read a prompt snippet's latest version, and which AI config variations use which version.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct{ atSnippet }) (snippetDetail, error) {
-	var s *ldclient.PromptSnippet
-	var uses usedBy
-	g := gather(ctx)
-	g.need(func(ctx context.Context) (err error) {
-		s, err = snippetNamed(ctx, ld, in.atSnippet)
-		return err
-	})
-	g.need(func(ctx context.Context) error {
-		uses = snippetUses(ctx, ld, in.Project, in.Snippet)
-		return nil
-	})
-	if _, err := g.wait(); err != nil {
+	s, err := snippetNamed(ctx, ld, in.atSnippet)
+	if err != nil {
 		return snippetDetail{}, err
 	}
-	return snippetDetail{snippetOf(*s), ldclient.Millis(s.CreatedAt).String(), uses.firstTen()}, nil
+	return snippetDetail{snippetOf(*s), ldclient.Millis(s.CreatedAt).String(), snippetUses(ctx, ld, in.Project, in.Snippet).firstTen()}, nil
 })
 
 // snippetNamed reads a snippet; where there is none, it says which ones there are.
@@ -124,7 +114,7 @@ var createPromptSnippet = create(Spec{
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	newSnippet
 	Name        string   `json:"name"`
-	Text        string   `json:"text"`
+	Text        string   `json:"text" doc:"Goes into prompts"`
 	Description string   `json:"description,omitempty"`
 	Tags        []string `json:"tags,omitempty"`
 	because
@@ -173,7 +163,7 @@ var updatePromptSnippet = update(Spec{
 	Doc: "Make a new version of a prompt snippet. The reply names the variations that use it.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atSnippet
-	Text        *string   `json:"text,omitempty"`
+	Text        *string   `json:"text,omitempty" doc:"Replaces all"`
 	Name        *string   `json:"name,omitempty"`
 	Tags        *[]string `json:"tags,omitempty" doc:"All; [] for none"`
 	Description *string   `json:"description,omitempty"`
