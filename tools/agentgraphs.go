@@ -141,8 +141,14 @@ func (v *agentGraphView) draw(ctx context.Context, ld *ldclient.Client, project 
 		v.Root = *root
 	}
 	if edges != nil {
+		had := v.Edges
 		v.Edges = nil
 		for _, e := range *edges {
+			if i := slices.IndexFunc(had, func(was agentEdge) bool { return was.Key == e.Key }); i >= 0 {
+				if err := keepsSecrets("handoff of edge "+short(e.Key, maxNamed), string(mustJSON(had[i].Handoff)), string(mustJSON(e.Handoff))); err != nil {
+					return err
+				}
+			}
 			if slices.ContainsFunc(v.Edges, func(other agentEdge) bool { return other.Key == e.Key }) {
 				return badf("edges: two have the key %s; each needs one of its own", short(e.Key, maxNamed))
 			}

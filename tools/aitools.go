@@ -68,7 +68,7 @@ func requiredBy(schema object) []string {
 
 var listAITools = read(Spec{
 	Name: "list-ai-tools", Title: "List AI tools",
-	Doc: "List the function-calling tools that a project's AI configs can use, with their parameters.",
+	Doc: "List the function-calling tools that a project's AI configs can use.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atProject
 	paged
@@ -124,7 +124,7 @@ type aiToolDetail struct {
 
 var getAITool = read(Spec{
 	Name: "get-ai-tool", Title: "Get an AI tool",
-	Doc: "Read an AI tool's latest version with its schema, and which AI config variations use which version.",
+	Doc: "Read an AI tool with its schema, and which AI config variations use it.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct{ atAITool }) (aiToolDetail, error) {
 	t, err := aiToolNamed(ctx, ld, in.atAITool)
 	if err != nil {
@@ -277,7 +277,7 @@ var updateAITool = update(Spec{
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAITool
 	Description *string `json:"description,omitempty"`
-	Schema      object  `json:"schema,omitempty" doc:"JSON Schema of type object; replaces all of it"`
+	Schema      object  `json:"schema,omitempty" doc:"Whole JSON Schema"`
 	Custom      object  `json:"customParameters,omitempty" doc:"Replaces all"`
 	because
 }) (*plan[aiToolView], error) {
@@ -304,10 +304,16 @@ var updateAITool = update(Spec{
 			return nil, err
 		}
 		f.Schema, after.Schema = mustJSON(in.Schema), in.Schema
+		if err := keepsSecrets("schema", string(t.Schema), string(f.Schema)); err != nil {
+			return nil, err
+		}
 		says = append(says, schemaChange(before.Schema, in.Schema))
 	}
 	if in.Custom != nil && digest(in.Custom) != digest(before.Custom) {
 		f.Custom, after.Custom = mustJSON(in.Custom), in.Custom
+		if err := keepsSecrets("customParameters", string(t.Custom), string(f.Custom)); err != nil {
+			return nil, err
+		}
 		says = append(says, fmt.Sprintf("customParameters from %s to %s", jsonText(before.Custom, 200), jsonText(in.Custom, 200)))
 	}
 	if says == nil {
@@ -370,7 +376,7 @@ func schemaChange(from, to object) string {
 
 var deleteAITool = remove(Spec{
 	Name: "delete-ai-tool", Title: "Delete an AI tool", Action: "deleteAITool",
-	Doc: "Delete an AI tool with all its versions for good. Variations that use it would be left with an orphaned tool.",
+	Doc: "Delete an AI tool for good. Variations that use it keep an orphaned tool.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAITool
 	because
@@ -382,7 +388,7 @@ var deleteAITool = remove(Spec{
 	before := aiToolOf(t)
 	uses := toolUses(ctx, ld, in.Project, in.Tool)
 	return &plan[aiToolView]{
-		intent: intent{Says: fmt.Sprintf("delete AI tool %s of project %s for good, with all versions up to %d", in.Tool, in.Project, t.Version),
+		intent: intent{Says: fmt.Sprintf("delete AI tool %s of project %s for good, with all its versions", in.Tool, in.Project),
 			Version: "ai tool " + digest([]any{before, uses.Uses}),
 			Notes:   append([]string{uses.says("it would be an orphaned tool in")}, uncommented(in.because)...)},
 		Before: &before,

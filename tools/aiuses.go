@@ -101,3 +101,11 @@ func toolUsesByConfig(ctx context.Context, ld *ldclient.Client, project, key str
 	out.Total = len(out.Uses)
 	return out
 }
+
+// keepsSecrets refuses text that was read here with a secret masked, and would be written back so.
+func keepsSecrets(what, stored, given string) error {
+	if ldclient.Mask(stored) != stored && strings.Contains(given, "-****") {
+		return badf("%s: there is a LaunchDarkly secret in it, which is shown as ****; take it out on LaunchDarkly's own page first", what)
+	}
+	return nil
+}

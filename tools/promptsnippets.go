@@ -41,7 +41,7 @@ func (v *snippetView) differ(after *snippetView) {
 
 var listPromptSnippets = read(Spec{
 	Name: "list-prompt-snippets", Title: "List prompt snippets",
-	Doc: "List a project's prompt snippets, texts that variations of AI configs share, with the first 200 characters of each.",
+	Doc: "List a project's prompt snippets: texts that AI configs share.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atProject
 	paged
@@ -76,7 +76,7 @@ type snippetDetail struct {
 
 var getPromptSnippet = read(Spec{
 	Name: "get-prompt-snippet", Title: "Get a prompt snippet",
-	Doc: "Read a prompt snippet's latest version, and which AI config variations use which version.",
+	Doc: "Read a prompt snippet, and which AI config variations use it.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct{ atSnippet }) (snippetDetail, error) {
 	s, err := snippetNamed(ctx, ld, in.atSnippet)
 	if err != nil {
@@ -160,10 +160,10 @@ func snippetDone(s *ldclient.PromptSnippet, err error) (*snippetView, error) {
 
 var updatePromptSnippet = update(Spec{
 	Name: "update-prompt-snippet", Title: "Change a prompt snippet", Action: "updatePromptSnippet",
-	Doc: "Make a new version of a prompt snippet. The reply names the variations that use it.",
+	Doc: "Make a new version of a prompt snippet.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atSnippet
-	Text        *string   `json:"text,omitempty" doc:"Replaces all"`
+	Text        *string   `json:"text,omitempty" doc:"Whole text"`
 	Name        *string   `json:"name,omitempty"`
 	Tags        *[]string `json:"tags,omitempty" doc:"All; [] for none"`
 	Description *string   `json:"description,omitempty"`
@@ -193,6 +193,9 @@ var updatePromptSnippet = update(Spec{
 		}
 		if x.required && clean(*x.want) == "" {
 			return nil, badf("%s: must not be empty", x.name)
+		}
+		if err := keepsSecrets(x.name, *x.is, *x.want); err != nil {
+			return nil, err
 		}
 		says = append(says, fmt.Sprintf("%s from %q to %q", x.name, short(clean(*x.is), 300), short(clean(*x.want), 300)))
 		*x.is, *x.to = *x.want, x.want
@@ -230,7 +233,7 @@ var updatePromptSnippet = update(Spec{
 
 var deletePromptSnippet = remove(Spec{
 	Name: "delete-prompt-snippet", Title: "Delete a prompt snippet", Action: "deletePromptSnippet",
-	Doc: "Delete a prompt snippet with all its versions for good. Variations that use it lose it.",
+	Doc: "Delete a prompt snippet for good. Variations that use it lose it.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atSnippet
 	because
@@ -242,7 +245,7 @@ var deletePromptSnippet = remove(Spec{
 	before := snippetOf(*s)
 	uses := snippetUses(ctx, ld, in.Project, in.Snippet)
 	return &plan[snippetView]{
-		intent: intent{Says: fmt.Sprintf("delete prompt snippet %s of project %s for good, with all versions up to %d: %q", in.Snippet, in.Project, s.Version, short(clean(s.Text), 300)),
+		intent: intent{Says: fmt.Sprintf("delete prompt snippet %s of project %s for good, with all its versions: %q", in.Snippet, in.Project, short(clean(s.Text), 300)),
 			Version: "snippet " + digest([]any{before, uses.Uses}),
 			Notes:   append([]string{uses.says("it would be gone from")}, uncommented(in.because)...)},
 		Before: &before,
