@@ -152,7 +152,7 @@ func (v *agentGraphView) draw(ctx context.Context, ld *ldclient.Client, project 
 			if slices.ContainsFunc(v.Edges, func(other agentEdge) bool { return other.Key == e.Key }) {
 				return badf("edges: two have the key %s; each needs one of its own", short(e.Key, maxNamed))
 			}
-			v.Edges = append(v.Edges, agentEdge{e.Key, e.Source, e.Target, e.Handoff})
+			v.Edges = append(v.Edges, agentEdge(e))
 		}
 	}
 	if v.Root == "" {
