@@ -172,7 +172,7 @@ var createAITool = create(Spec{
 	if clean(in.Description) == "" {
 		return nil, badf("description: must not be empty, for it tells the model when to call the tool")
 	}
-	notes, err := checkedSchema(in.Schema)
+	notes, err := checkedToolSchema(in.Schema)
 	if err != nil {
 		return nil, err
 	}
@@ -214,8 +214,8 @@ func parametersText(schema object) string {
 	return "no parameters"
 }
 
-// checkedSchema refuses what no model could call a tool by, and notes what looks like a slip.
-func checkedSchema(s object) (notes []string, err error) {
+// checkedToolSchema refuses what no model could call a tool by, and notes what looks like a slip.
+func checkedToolSchema(s object) (notes []string, err error) {
 	for _, wrapper := range [][]string{{"function", "parameters"}, {"parameters"}, {"input_schema"}, {"inputSchema"}, {"toolSpec", "inputSchema", "json"}} {
 		inner := any(map[string]any(s))
 		for _, name := range wrapper {
@@ -300,7 +300,7 @@ var updateAITool = update(Spec{
 		says = append(says, fmt.Sprintf("description from %q to %q", short(clean(before.Description), 200), short(clean(*d), 200)))
 	}
 	if in.Schema != nil && digest(in.Schema) != digest(before.Schema) {
-		if notes, err = checkedSchema(in.Schema); err != nil {
+		if notes, err = checkedToolSchema(in.Schema); err != nil {
 			return nil, err
 		}
 		f.Schema, after.Schema = mustJSON(in.Schema), in.Schema
@@ -321,17 +321,22 @@ var updateAITool = update(Spec{
 	}
 	uses := toolUses(ctx, ld, in.Project, in.Tool)
 	notes = append(notes, uses.says("it is used by"), versionsKept)
-	return &plan[aiToolView]{
+	p := &plan[aiToolView]{
 		intent: intent{Says: fmt.Sprintf("make version %d of AI tool %s of project %s: %s", after.Version, in.Tool, in.Project, strings.Join(says, "; ")),
 			Version: "ai tool " + digest([]any{before, uses.Uses}), Notes: append(notes, uncommented(in.because)...)},
 		Before: &before, Differ: (*aiToolView).differ,
-		Apply: func(ctx context.Context, how manner) (*aiToolView, error) {
-			if how.DryRun {
-				return &after, nil
-			}
-			return aiToolDone(ld.AITools.Update(ctx, in.Project, in.Tool, f))
-		},
-	}, nil
+	}
+	p.Apply = func(ctx context.Context, how manner) (*aiToolView, error) {
+		if how.DryRun {
+			return &after, nil
+		}
+		v, err := aiToolDone(ld.AITools.Update(ctx, in.Project, in.Tool, f))
+		if err == nil {
+			p.overtaken(in.target(), before.Version, after.Version, v.Version)
+		}
+		return v, err
+	}
+	return p, nil
 })
 
 func jsonText(o object, most int) string {

@@ -222,3 +222,21 @@ func TestModelConfigsPage(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestVersionsInBetween: a version that somebody else made at the same moment is told of.
+func TestVersionsInBetween(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ path, body, args string }{
+		"update-ai-tool":        {"ai-tools/track-parcel", `{"schema":{"type":"object"}}`, `"toolKey":"track-parcel","description":"Finds parcels"`},
+		"update-prompt-snippet": {"ai-configs/prompt-snippets/refund-policy", `{"name":"Theirs"}`, `"snippetKey":"refund-policy","text":"Ours."`},
+	} {
+		r := start(t, unasked, func(s *setup) {
+			s.client.Transport = &meddling{Account: s.client.Transport.(*sandbox.Account), path: "/references", left: 1, act: func(a *sandbox.Account) {
+				sendPast(t, a, http.MethodPatch, c.path, c.body, nil)
+			}}
+		})
+		if got := r.call(name, `{"projectKey":"shop","comment":"c",`+c.args+`}`); !strings.Contains(got, "its version went from 1 to 3") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}

@@ -26,6 +26,8 @@ var actions = map[string][]string{
 		"updateClientSideFlagAvailability", "updateFlagDefaultVariations", "updateGlobalArchived", "createApprovalRequest", "updateApprovalRequest",
 		"reviewApprovalRequest", "applyApprovalRequest", "deleteApprovalRequest"},
 	"aiconfig": {"createApprovalRequest", "updateApprovalRequest", "reviewApprovalRequest", "applyApprovalRequest", "deleteApprovalRequest"},
+	"prompt-snippet": {"createPromptSnippet", "updatePromptSnippet", "deletePromptSnippet"},
+	"agent-graph":    {"createAgentGraph", "updateAgentGraph", "deleteAgentGraph"},
 	"segment": {"createSegment", "deleteSegment", "updateName", "updateDescription", "updateTags", "updateIncluded", "updateExcluded", "updateRules",
 		"updateExpiringTargets", "updateScheduledChanges", "createApprovalRequest", "updateApprovalRequest", "reviewApprovalRequest",
 		"applyApprovalRequest", "deleteApprovalRequest"},

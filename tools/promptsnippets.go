@@ -218,17 +218,22 @@ var updatePromptSnippet = update(Spec{
 	if len(uses.Uses) > 0 || uses.Unknown != "" {
 		notes = append(notes, "LaunchDarkly documents that variations keep the version that they name, but also that a change reaches all that use it: look at them afterwards with get-ai-config")
 	}
-	return &plan[snippetView]{
+	p := &plan[snippetView]{
 		intent: intent{Says: fmt.Sprintf("make version %d of prompt snippet %s of project %s: %s", after.Version, in.Snippet, in.Project, strings.Join(says, "; ")),
 			Version: "snippet " + digest([]any{before, uses.Uses}), Notes: append(notes, uncommented(in.because)...)},
 		Before: &before, Differ: (*snippetView).differ,
-		Apply: func(ctx context.Context, how manner) (*snippetView, error) {
-			if how.DryRun {
-				return &after, nil
-			}
-			return snippetDone(ld.PromptSnippets.Update(ctx, in.Project, in.Snippet, f))
-		},
-	}, nil
+	}
+	p.Apply = func(ctx context.Context, how manner) (*snippetView, error) {
+		if how.DryRun {
+			return &after, nil
+		}
+		v, err := snippetDone(ld.PromptSnippets.Update(ctx, in.Project, in.Snippet, f))
+		if err == nil {
+			p.overtaken(in.target(), before.Version, after.Version, v.Version)
+		}
+		return v, err
+	}
+	return p, nil
 })
 
 var deletePromptSnippet = remove(Spec{
