@@ -25,7 +25,7 @@ var actions = map[string][]string{
 		"updateTags", "updateTemporary", "updateMaintainer", "updateFlagVariations", "updateFlagCustomProperties", "updateIncludeInSnippet",
 		"updateClientSideFlagAvailability", "updateFlagDefaultVariations", "updateGlobalArchived", "createApprovalRequest", "updateApprovalRequest",
 		"reviewApprovalRequest", "applyApprovalRequest", "deleteApprovalRequest"},
-	"aiconfig": {"createApprovalRequest", "updateApprovalRequest", "reviewApprovalRequest", "applyApprovalRequest", "deleteApprovalRequest"},
+	"aiconfig":       {"createApprovalRequest", "updateApprovalRequest", "reviewApprovalRequest", "applyApprovalRequest", "deleteApprovalRequest"},
 	"prompt-snippet": {"createPromptSnippet", "updatePromptSnippet", "deletePromptSnippet"},
 	"agent-graph":    {"createAgentGraph", "updateAgentGraph", "deleteAgentGraph"},
 	"segment": {"createSegment", "deleteSegment", "updateName", "updateDescription", "updateTags", "updateIncluded", "updateExcluded", "updateRules",
