@@ -84,7 +84,7 @@ type Conflict struct {
 type ListApprovals struct {
 	Paging
 	Project      string
-	Resource     Target // one flag or segment in one environment
+	Resource     Target // one flag, segment or AI config in one environment
 	Status       string
 	ReviewStatus string
 }
@@ -148,11 +148,11 @@ type CopySource struct {
 // variationKinds are the instructions on a flag that take the general route.
 var variationKinds = []string{"addVariation", "removeVariation", "updateVariation", "updateDefaultVariation"}
 
-// Create makes an approval request for a change to a flag or segment in an environment.
+// Create makes an approval request for a change to a flag, segment or AI config in an environment.
 func (s *ApprovalsService) Create(ctx context.Context, at Target, n NewApproval) (*ApprovalRequest, error) {
 	p := flagIn(at, "approval-requests")
 	switch {
-	case at.Kind == "segment" || slices.ContainsFunc(n.Instructions, func(i Instruction) bool { return slices.Contains(variationKinds, i.Kind()) }):
+	case at.Kind != "flag" || slices.ContainsFunc(n.Instructions, func(i Instruction) bool { return slices.Contains(variationKinds, i.Kind()) }):
 		p, n.ResourceID = path("approval-requests"), at.String()
 	case n.CopyFrom != nil:
 		if err := s.c.cfg.Scope.Check(flagAt(at.Project, n.CopyFrom.Key, at.Key), false); err != nil {

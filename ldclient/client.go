@@ -87,7 +87,8 @@ type account struct {
 	limiter *limiter
 	reads   *reads
 	order   *order
-	print   [32]byte // key of fingerprints
+	written writtenParts // of AI configs
+	print   [32]byte     // key of fingerprints
 }
 
 type service struct{ c *Client }

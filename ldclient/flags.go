@@ -62,6 +62,7 @@ func (p *Person) String() string {
 // Variation is one of the values that a flag can have.
 type Variation struct {
 	ID          string          `json:"_id"`
+	Key         string          `json:"key"` // of an AI config's variation only
 	Value       json.RawMessage `json:"value"`
 	Name        string          `json:"name"`
 	Description string          `json:"description"`

@@ -64,6 +64,7 @@ type state struct {
 	expiring []*expiringTarget
 	integrationState
 	applications []*application
+	aiLag int // reads of an AI config that a change of it shows late in
 }
 
 // Request is one request that the account has seen.
@@ -115,7 +116,7 @@ func (a *Account) Writes() []Request {
 }
 
 // RequireApproval makes an environment refuse direct changes to the given
-// kinds, "flag" and "segment"; no kind means both.
+// kinds, "flag", "segment" and "aiconfig"; no kind means all.
 func (a *Account) RequireApproval(projectKey, environmentKey string, kinds ...string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -127,7 +128,7 @@ func (a *Account) RequireApproval(projectKey, environmentKey string, kinds ...st
 		return fmt.Errorf("the sandbox has no environment %s/%s: name one of its own", projectKey, environmentKey)
 	}
 	if len(kinds) == 0 {
-		kinds = []string{"flag", "segment"}
+		kinds = []string{"flag", "segment", "aiconfig"}
 	}
 	for _, kind := range kinds {
 		switch kind {
@@ -135,8 +136,10 @@ func (a *Account) RequireApproval(projectKey, environmentKey string, kinds ...st
 			e.FlagApprovals.Required = true
 		case "segment":
 			e.SegmentApprovals.Required = true
+		case "aiconfig":
+			e.AIConfigApprovals.Required = true
 		default:
-			return fmt.Errorf("approvals exist for flag and segment, not %q: use one of these", kind)
+			return fmt.Errorf("approvals exist for flag, segment and aiconfig, not %q: use one of these", kind)
 		}
 	}
 	return nil

@@ -76,24 +76,31 @@ func (a *Account) approvalRoutes() {
 	}
 }
 
-// reviewable is the flag or segment that a request would change.
+// reviewable is the flag, segment or AI config that a request would change.
 type reviewable struct {
 	p *project
 	e *environment
 	f *flag
 	s *segment
+	c *aiConfig
 }
 
 func (t reviewable) spec() string {
-	if t.s != nil {
+	switch {
+	case t.s != nil:
 		return t.e.spec(t.p) + ":segment/" + t.s.Key
+	case t.c != nil:
+		return t.e.spec(t.p) + ":aiconfig/" + t.c.Key
 	}
 	return t.e.spec(t.p) + ":flag/" + t.f.Key
 }
 
 func (t reviewable) settings() approvalSettings {
-	if t.s != nil {
+	switch {
+	case t.s != nil:
 		return t.e.SegmentApprovals
+	case t.c != nil:
+		return t.e.AIConfigApprovals
 	}
 	return t.e.FlagApprovals
 }
@@ -106,8 +113,8 @@ func (a *Account) reviewable(spec string) (reviewable, *apiError) {
 		return t, invalid("invalid resourceId '%s'", spec)
 	}
 	kind := resource.Kind()
-	if kind != "flag" && kind != "segment" || resource.Name("env") == "" {
-		return t, invalid("invalid resourceId '%s': expected a flag or a segment in an environment", spec)
+	if !slices.Contains([]string{"flag", "segment", "aiconfig"}, kind) || resource.Name("env") == "" {
+		return t, invalid("invalid resourceId '%s': expected a flag, a segment or an AI config in an environment", spec)
 	}
 	if t.p = a.findProject(resource.Name("proj")); t.p == nil {
 		return t, invalid("unknown project in resourceId '%s'", spec)
@@ -116,12 +123,15 @@ func (a *Account) reviewable(spec string) (reviewable, *apiError) {
 		return t, invalid("unknown environment in resourceId '%s'", spec)
 	}
 	key := resource.Name(kind)
-	if kind == "flag" {
+	switch kind {
+	case "flag":
 		t.f = t.p.flag(key)
-	} else {
+	case "segment":
 		t.s = t.e.segment(key)
+	default:
+		t.c = t.p.aiConfig(key)
 	}
-	if t.f == nil && t.s == nil {
+	if t.f == nil && t.s == nil && t.c == nil {
 		return t, invalid("unknown resource in resourceId '%s'", spec)
 	}
 	return t, nil
@@ -139,6 +149,17 @@ func (a *Account) outcome(t reviewable, instructions []instruction, comment stri
 				c := segmentChange(t.p, t.e, t.s, next, actions, comment)
 				*t.s = *next
 				a.record(r, c)
+			}
+		}, nil
+	}
+	if t.c != nil {
+		next, changed, err := a.applyToAIConfig(t.p, t.c, t.e, instructions)
+		if err != nil {
+			return nil, err
+		}
+		return func(r *http.Request) {
+			if changed {
+				a.putAITargeting(r, t.p, t.c, t.e, next, comment)
 			}
 		}, nil
 	}
@@ -342,9 +363,12 @@ func (a *Account) requestChange(q *approvalRequest, action, verb, comment string
 	c := change{Kind: "flag", Name: q.Resource, Resource: q.Resource, Actions: []string{action}, Verb: verb, Text: q.Description, Comment: comment}
 	if t, err := a.reviewable(q.Resource); err == nil {
 		c.ParentName, c.Parent = t.p.Name, t.p.spec()
-		if t.s != nil {
+		switch {
+		case t.s != nil:
 			c.Kind, c.Name = "segment", t.s.Name
-		} else {
+		case t.c != nil:
+			c.Kind, c.Name = "aiconfig", t.c.Name
+		default:
 			c.Name = t.f.Name
 		}
 	}

@@ -161,6 +161,10 @@ func resourceLink(resource string) link {
 		return linkTo("flags", names[0], names[2])
 	case "proj:env:segment":
 		return linkTo("segments", names[0], names[1], names[2])
+	case "proj:aiconfig":
+		return linkTo("projects", names[0], "ai-configs", names[1])
+	case "proj:env:aiconfig":
+		return linkTo("projects", names[0], "ai-configs", names[2], "targeting")
 	case "member", "team", "role":
 		return linkTo(kinds[0]+"s", names[0])
 	}

@@ -53,7 +53,7 @@ func (e *environment) rep(p *project) environmentRep {
 			"mobileKey": linkTo("projects", p.Key, "environments", e.Key, "mobileKey"),
 		},
 		ID: e.ID, Key: e.Key, APIKey: e.APIKey, MobileKey: e.MobileKey, environmentSettings: e.environmentSettings,
-		ResourceApprovalSettings: map[string]approvalSettings{"segment": e.SegmentApprovals},
+		ResourceApprovalSettings: map[string]approvalSettings{"segment": e.SegmentApprovals, "aiconfig": e.AIConfigApprovals},
 	}
 }
 
@@ -165,7 +165,7 @@ func (a *Account) newEnvironment(p *project, in environmentPost) (*environment, 
 	}
 	e := &environment{
 		ID: a.objectID(), Key: in.Key, APIKey: "sdk-" + a.uuid(), MobileKey: "mob-" + a.uuid(), Created: a.tick(),
-		environmentSettings: s, SegmentApprovals: defaultApprovals(),
+		environmentSettings: s, SegmentApprovals: defaultApprovals(), AIConfigApprovals: defaultApprovals(),
 	}
 	for _, f := range p.Flags {
 		c := a.newFlagConfig(f, e)

@@ -57,6 +57,9 @@ func (ev *evaluator) GetFeatureFlag(key string) *ldmodel.FeatureFlag {
 		return f
 	}
 	f := ev.p.flag(key)
+	if c := ev.p.aiConfig(key); f == nil && c != nil {
+		f = c.Flag
+	}
 	if f == nil || f.Archived || f.Environments[ev.e.Key] == nil {
 		return nil
 	}

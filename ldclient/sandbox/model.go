@@ -50,7 +50,8 @@ type environment struct {
 	Created   int64
 	Segments  []*segment
 	environmentSettings
-	SegmentApprovals approvalSettings
+	SegmentApprovals  approvalSettings
+	AIConfigApprovals approvalSettings
 }
 
 // environmentSettings is what a JSON Patch may change of an environment.

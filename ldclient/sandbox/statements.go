@@ -10,7 +10,7 @@ import (
 
 // known tells of a resource, and of what it belongs to, what the account has now.
 func (a *Account) known(r policy.Resource) policy.Resource {
-	for _, kind := range []string{"proj", "env", "flag", "segment"} {
+	for _, kind := range []string{"proj", "env", "flag", "segment", "aiconfig"} {
 		r = r.With(kind, policy.Plain)
 	}
 	p := a.findProject(r.Name("proj"))
@@ -20,6 +20,9 @@ func (a *Account) known(r policy.Resource) policy.Resource {
 	r = r.With("proj", a.facts(p.Tags, false))
 	if f := p.flag(r.Name("flag")); f != nil {
 		r = r.With("flag", a.facts(f.Tags, false))
+	}
+	if c := p.aiConfig(r.Name("aiconfig")); c != nil {
+		r = r.With("aiconfig", a.facts(c.Tags, false))
 	}
 	if e := p.env(r.Name("env")); e != nil {
 		r = r.With("env", a.facts(e.Tags, e.Critical))

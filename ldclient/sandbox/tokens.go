@@ -201,6 +201,12 @@ func (a *Account) can(who policy.Principal, x access) policy.Verdict {
 	if err != nil {
 		panic(err) // the account's own state
 	}
+	if r.Kind() == "aiconfig" && r.Name("env") == "" { // one form of its name is enough
+		every := x
+		every.Resource = strings.Replace(x.Resource, ":aiconfig/", ":env/*:aiconfig/", 1)
+		v, _, _ := who.CanAll([]policy.Need{{Action: x.Action, Resource: a.known(r)}})
+		return max(v, a.can(who, every))
+	}
 	needs := []policy.Need{{Action: x.Action, Resource: a.known(r)}}
 	if p := a.findProject(r.Name("proj")); p != nil && r.Name("env") == "*" {
 		needs = nil
