@@ -105,15 +105,16 @@ func (a *Account) patchExperiment(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	held := *x
-	*x = *next
-	for _, s := range steps { // the experiment's new state decides what may be changed
+	held := x.Iterations
+	x.Iterations = nil // the experiment itself may change the rules that it runs on
+	for _, s := range steps {
 		if err := a.finishFlag(p, s.f, s.g); err != nil {
-			*x = held
+			x.Iterations = held
 			refuse(w, err)
 			return
 		}
 	}
+	*x = *next
 	a.recordExperiment(r, p, x, action, verb, body.Comment, before)
 	for _, s := range steps {
 		actions := configActions(s.f.in(x.Environment), s.g.in(x.Environment))

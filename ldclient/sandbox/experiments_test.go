@@ -6,17 +6,17 @@ import (
 
 func init() {
 	moreSamples = append(moreSamples, func(*Account) map[string][]string {
-		return map[string][]string{"experiment": {"address-lookup", "homepage-grid", "button-colour"}, "holdout": {"checkout-holdout"}, "layer": {"checkout-flow"}}
+		return map[string][]string{"experiment": {"plan-limits", "homepage-grid", "button-colour"}, "holdout": {"checkout-holdout"}, "layer": {"checkout-flow"}}
 	})
 	moreSamples = append(moreSamples, func(a *Account) map[string][]string {
 		return map[string][]string{"holdoutId": {a.findProject("shop").Holdouts[0].ID}}
 	})
 	const in = "/projects/{project}/environments/{environment}"
-	queries[in+"/experiments"] = []string{"expand=draftIteration,treatments", "filter=flagKey:address-autocomplete,status:running&limit=1", "lifecycleState=archived"}
-	queries["/projects/{project}/experiments"] = []string{"limit=2&offset=1", "filter=metricKey:checkout-conversion"}
+	queries[in+"/experiments"] = []string{"expand=draftIteration,treatments", "filter=flagKey:feature-limits,status:running&limit=1", "lifecycleState=archived"}
+	queries["/projects/{project}/experiments"] = []string{"limit=2&offset=1", "filter=metricKey:cart-added"}
 	queries[in+"/experiments/{experiment}"] = []string{"expand=draftIteration,previousIterations,treatments,secondaryMetrics,analysisConfig"}
 	queries[in+"/holdouts/{holdout}"] = []string{"expand=treatments,rel-treatments,secondaryMetrics"}
-	queries["/projects/{project}/layers"] = []string{"filter=reservations.experimentKey+contains+address-lookup"}
+	queries["/projects/{project}/layers"] = []string{"filter=reservations.experimentKey+contains+plan-limits"}
 }
 
 func TestExperimentsX(t *testing.T) {}

@@ -5,7 +5,7 @@ import "time"
 // seedExperiments gives the shop an experiment that runs, one that waits and one
 // that is over, in production and test each, a holdout and a layer.
 func (a *Account) seedExperiments(shop *project, ago func(time.Duration) int64) {
-	if shop.flag("address-autocomplete") == nil {
+	if shop.flag("feature-limits") == nil {
 		return // the account holds generated flags
 	}
 	unit, owner := "user", a.memberNamed("Alan").ID
@@ -24,9 +24,9 @@ func (a *Account) seedExperiments(shop *project, ago func(time.Duration) int64) 
 			age                                 int
 			analysis                            *analysisConfig
 		}{
-			{"address-lookup", "Address lookup", "address-autocomplete", "Fewer give up at the address form", "checkout-conversion", [2]string{"Lookup", "Plain form"}, iterationRunning, 35, nil},
-			{"homepage-grid", "Grid or list", "homepage-layout", "A grid shows more, so more is bought", "checkout-conversion", [2]string{"Grid", "List"}, iterationDraft, 3, nil},
-			{"button-colour", "Button colour", "button-color", "Green is clicked more", "checkout-conversion", [2]string{"Green", "Blue"}, iterationStopped, 250,
+			{"plan-limits", "Limits by plan", "feature-limits", "Who is given more buys more", "cart-added", [2]string{"Generous", "Strict"}, iterationRunning, 35, nil},
+			{"homepage-grid", "Grid or list", "homepage-layout", "A grid shows more, so more is bought", "cart-added", [2]string{"Grid", "List"}, iterationDraft, 3, nil},
+			{"button-colour", "Button colour", "button-color", "Green is clicked more", "cart-added", [2]string{"Green", "Blue"}, iterationStopped, 250,
 				&analysisConfig{BayesianThreshold: "95"}},
 		} {
 			f := shop.flag(s.flag)
@@ -52,13 +52,13 @@ func (a *Account) seedExperiments(shop *project, ago func(time.Duration) int64) 
 	h := &holdout{ID: a.uuid(), Environment: "production", Status: "running", Amount: "5", Created: then, Updated: then, Base: &experiment{
 		ID: a.uuid(), Key: "checkout-holdout", Name: "Checkout holdout", Description: "Sees none of the checkout's experiments", MaintainerID: owner, Created: then,
 		Environment: "production", Methodology: "bayesian", DataSource: "launchdarkly", Type: "holdout", Iterations: []*iteration{{ID: a.uuid(), Status: iterationRunning,
-			Created: then, Started: then, iterationFields: iterationFields{Hypothesis: "All of it together sells more", PrimarySingle: "checkout-conversion",
-				Metrics: []iterationMetric{{Key: "checkout-conversion"}}, RandomizationUnit: unit}}}}}
+			Created: then, Started: then, iterationFields: iterationFields{Hypothesis: "All of it together sells more", PrimarySingle: "cart-added",
+				Metrics: []iterationMetric{{Key: "cart-added"}}, RandomizationUnit: unit}}}}}
 	shop.Holdouts = []*holdout{h}
-	shop.experiment("production", "address-lookup").HoldoutID = h.ID
+	shop.experiment("production", "plan-limits").HoldoutID = h.ID
 	shop.Layers = []*layer{
 		{Key: "checkout-flow", Name: "Checkout flow", Description: "One experiment at a time on the way to the order", Created: then, RandomizationUnit: unit,
-			Environments: map[string]layerConfig{"production": {[]reservation{{"address-lookup", "address-autocomplete", 40}}}}},
+			Environments: map[string]layerConfig{"production": {[]reservation{{"plan-limits", "feature-limits", 40}}}}},
 		{Key: "home-page", Name: "Home page", Description: "", Created: then, RandomizationUnit: unit},
 	}
 }
