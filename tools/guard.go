@@ -75,6 +75,9 @@ func (g *guard) check(ctx context.Context, c *call, p intent) error {
 	if c.tool.Unconfirmed != "" || c.tool.Effect == Create && c.target.Environment == "" && !account {
 		return nil
 	}
+	if p.Harmless != "" {
+		return nil
+	}
 	envs, err := touched(ctx, c.ld, c.target)
 	if err != nil {
 		return protectionUnknown{err}

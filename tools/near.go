@@ -69,7 +69,11 @@ func (c *call) near(ctx context.Context, e *ldclient.Error) string {
 
 // keysLike lists keys that hold the longest word of the one that was not found, or, where none does, the first hundred.
 func (c *call) keysLike(list func(query string) ([]string, error)) []string {
-	words := strings.FieldsFunc(c.target.Key, func(r rune) bool { return strings.ContainsRune("-_. ", r) })
+	return keysLike(c.target.Key, list)
+}
+
+func keysLike(key string, list func(query string) ([]string, error)) []string {
+	words := strings.FieldsFunc(key, func(r rune) bool { return strings.ContainsRune("-_. ", r) })
 	longest := ""
 	for _, w := range words {
 		if len(w) > len(longest) {

@@ -71,6 +71,7 @@ type intent struct {
 	Instead      string                 // argument that takes the place of one that moves on with time
 	About        string                 // what LaunchDarkly's audit log is told before the caller's comment
 	Noticed      []string               // what the caller should know of how it went
+	Harmless     string                 // why this change is not put to a person first although others of the tool are, "" where it is
 }
 
 // need is an action that LaunchDarkly must allow on something.

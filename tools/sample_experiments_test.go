@@ -1,7 +1,7 @@
 package tools_test
 
 var _ = addSamples(map[string]func(environment string) map[string]any{
-	"get-experiment": func(string) map[string]any { return map[string]any{"experimentKey": "plan-limits"} },
+	"get-experiment": func(string) map[string]any { return map[string]any{"experimentKey": "same-day"} },
 	"create-experiment": func(string) map[string]any {
 		return map[string]any{"key": "search-order", "name": "Search order", "iteration": map[string]any{
 			"hypothesis": "Semantic finds more", "primarySingleMetricKey": "cart-added",
@@ -15,10 +15,10 @@ var _ = addSamples(map[string]func(environment string) map[string]any{
 	},
 	"start-experiment-iteration": func(string) map[string]any { return map[string]any{"experimentKey": "homepage-grid"} },
 	"save-and-start-experiment-iteration": func(string) map[string]any {
-		return map[string]any{"experimentKey": "plan-limits", "changeJustification": "Too slow", "metrics": []any{map[string]any{"key": "order-value"}}}
+		return map[string]any{"experimentKey": "same-day", "changeJustification": "Too slow", "metrics": []any{map[string]any{"key": "order-value"}}}
 	},
 	"stop-experiment-iteration": func(string) map[string]any {
-		return map[string]any{"experimentKey": "plan-limits", "winningTreatmentId": "generous", "winningReason": "More orders"}
+		return map[string]any{"experimentKey": "same-day", "winningTreatmentId": "same day", "winningReason": "More orders"}
 	},
 	"get-holdout": func(string) map[string]any {
 		return map[string]any{"holdoutKey": "checkout-holdout", "environmentKey": "production"}

@@ -5,7 +5,7 @@ import "time"
 // seedExperiments gives the shop an experiment that runs, one that waits and one
 // that is over, in production and test each, a holdout and a layer.
 func (a *Account) seedExperiments(shop *project, ago func(time.Duration) int64) {
-	if shop.flag("feature-limits") == nil {
+	if shop.flag("express-shipping") == nil {
 		return // the account holds generated flags
 	}
 	unit, owner := "user", a.memberNamed("Alan").ID
@@ -24,7 +24,7 @@ func (a *Account) seedExperiments(shop *project, ago func(time.Duration) int64) 
 			age                                 int
 			analysis                            *analysisConfig
 		}{
-			{"plan-limits", "Limits by plan", "feature-limits", "Who is given more buys more", "cart-added", [2]string{"Generous", "Strict"}, iterationRunning, 35, nil},
+			{"same-day", "Same-day delivery", "express-shipping", "Who gets it today buys more", "cart-added", [2]string{"Same day", "As always"}, iterationRunning, 35, nil},
 			{"homepage-grid", "Grid or list", "homepage-layout", "A grid shows more, so more is bought", "cart-added", [2]string{"Grid", "List"}, iterationDraft, 3, nil},
 			{"button-colour", "Button colour", "button-color", "Green is clicked more", "cart-added", [2]string{"Green", "Blue"}, iterationStopped, 250,
 				&analysisConfig{BayesianThreshold: "95"}},
@@ -55,10 +55,10 @@ func (a *Account) seedExperiments(shop *project, ago func(time.Duration) int64) 
 			Created: then, Started: then, iterationFields: iterationFields{Hypothesis: "All of it together sells more", PrimarySingle: "cart-added",
 				Metrics: []iterationMetric{{Key: "cart-added"}}, RandomizationUnit: unit}}}}}
 	shop.Holdouts = []*holdout{h}
-	shop.experiment("production", "plan-limits").HoldoutID = h.ID
+	shop.experiment("production", "same-day").HoldoutID = h.ID
 	shop.Layers = []*layer{
 		{Key: "checkout-flow", Name: "Checkout flow", Description: "One experiment at a time on the way to the order", Created: then, RandomizationUnit: unit,
-			Environments: map[string]layerConfig{"production": {[]reservation{{"plan-limits", "feature-limits", 40}}}}},
+			Environments: map[string]layerConfig{"production": {[]reservation{{"same-day", "express-shipping", 40}}}}},
 		{Key: "home-page", Name: "Home page", Description: "", Created: then, RandomizationUnit: unit},
 	}
 }
