@@ -23,12 +23,12 @@ func (a newExperiment) target() ldclient.Target {
 // experimentFixed is what can be said of an experiment only when it is created.
 type experimentFixed struct {
 	Tags        []string       `json:"tags,omitempty" quiet:"true"`
-	Methodology string         `json:"methodology,omitempty" jsonschema:"enum=bayesian,enum=frequentist,enum=export_only" quiet:"true"`
+	Methodology string         `json:"methodology,omitempty" quiet:"true"`
 	HoldoutID   string         `json:"holdoutId,omitempty" quiet:"true"`
-	DataSource  string         `json:"dataSource,omitempty" jsonschema:"enum=launchdarkly,enum=snowflake,enum=databricks,enum=redshift" quiet:"true"`
+	DataSource  string         `json:"dataSource,omitempty" quiet:"true"`
 	Analysis    *analysisInput `json:"analysisConfig,omitempty" quiet:"true"`
 	Maintainer  string         `json:"maintainerId,omitempty" quiet:"true"`
-	Type        string         `json:"type,omitempty" jsonschema:"enum=experiment,enum=mab" quiet:"true"`
+	Type        string         `json:"type,omitempty" quiet:"true"`
 }
 
 // fields lists the names of what a caller said.
@@ -46,12 +46,29 @@ func (in experimentFixed) fields() []string {
 	return out
 }
 
+// check refuses words that LaunchDarkly does not know.
+func (in experimentFixed) check() error {
+	for _, w := range []struct {
+		field, given string
+		known        []string
+	}{
+		{"methodology", in.Methodology, []string{"bayesian", "frequentist", "export_only"}},
+		{"dataSource", in.DataSource, []string{"launchdarkly", "snowflake", "databricks", "redshift"}},
+		{"type", in.Type, []string{"experiment", "mab"}},
+	} {
+		if w.given != "" && !slices.Contains(w.known, w.given) {
+			return badf("%s: must be one of %s, got %q", w.field, strings.Join(w.known, ", "), short(w.given, 40))
+		}
+	}
+	return nil
+}
+
 type analysisInput struct {
 	Bayesian     scalar `json:"bayesianThreshold,omitzero"`
 	Significance scalar `json:"significanceThreshold,omitzero"`
 	Direction    string `json:"testDirection,omitempty"`
-	Method       string `json:"multipleComparisonCorrectionMethod,omitempty" jsonschema:"enum=bonferroni,enum=benjamini-hochberg"`
-	Scope        string `json:"multipleComparisonCorrectionScope,omitempty" jsonschema:"enum=variations,enum=variations-and-metrics,enum=metrics"`
+	Method       string `json:"multipleComparisonCorrectionMethod,omitempty"`
+	Scope        string `json:"multipleComparisonCorrectionScope,omitempty"`
 	Sequential   *bool  `json:"sequentialTestingEnabled,omitempty"`
 }
 
@@ -72,7 +89,7 @@ func (in *analysisInput) config() *ldclient.AnalysisConfig {
 var createExperiment = create(Spec{
 	Name: "create-experiment", Title: "Create an experiment", Action: "createExperiment",
 	Doc: "Create an experiment with a draft of its first iteration; nothing runs until start-experiment-iteration. " +
-		"allocationPercent adds up to 100, or flags say notInExperimentVariationId. Also: primaryFunnelKey, methodology, holdoutId, dataSource, analysisConfig, maintainerId.",
+		"allocationPercent adds up to 100, or flags say notInExperimentVariationId. Also takes primaryFunnelKey, methodology (bayesian, frequentist, export_only), holdoutId, dataSource, analysisConfig, maintainerId, tags.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	newExperiment
 	Name        string         `json:"name"`
@@ -83,6 +100,9 @@ var createExperiment = create(Spec{
 }) (*plan[experimentState], error) {
 	tags, err := checkedSettings(in.Key, in.Name, in.Tags)
 	if err != nil {
+		return nil, err
+	}
+	if err := in.check(); err != nil {
 		return nil, err
 	}
 	at := in.target()

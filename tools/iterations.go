@@ -116,7 +116,7 @@ func runningPlan(x *ldclient.Experiment, at ldclient.Target, flags tested) *plan
 
 var startIteration = update(Spec{
 	Name: "start-experiment-iteration", Title: "Start an experiment", Action: "updateExperiment",
-	Doc: "Start an experiment's draft iteration: from then on the flag's rule divides contexts among the treatments. If another iteration runs, it ends, and changeJustification is needed.",
+	Doc: "Start an experiment's draft iteration, so that the flag's rule divides contexts among the treatments. What runs ends then, and needs changeJustification.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atExperiment
 	Why string `json:"changeJustification,omitempty"`
@@ -197,14 +197,18 @@ func staleNotes(flags tested, at ldclient.Target, it *ldclient.Iteration) []stri
 
 var saveAndStartIteration = update(Spec{
 	Name: "save-and-start-experiment-iteration", Title: "Change and restart an experiment", Action: "updateExperiment", Additive: true,
-	Doc: "End what runs of an experiment and start a new iteration with changes: drafts it as update-experiment does, then starts it, by the draft that waits or else the last iteration.",
+	Doc: "Draft a new iteration of an experiment, with changes of any field that update-experiment takes, and start it at once; what runs ends then.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atExperiment
-	Why string `json:"changeJustification"`
-	experimentEdit
+	Why         string  `json:"changeJustification"`
+	Name        *string `json:"name,omitempty" quiet:"true"`
+	Description *string `json:"description,omitempty" quiet:"true"`
+	Archived    *bool   `json:"archived,omitempty" quiet:"true"`
+	iterationInput
+	experimentFixed
 	because
 }) (*plan[experimentState], error) {
-	at := in.target()
+	at, edit := in.target(), experimentEdit{in.Name, in.Description, in.Archived, in.iterationInput, in.experimentFixed}
 	x, err := experimentNamed(ctx, ld, at)
 	if err != nil {
 		return nil, err
@@ -216,11 +220,11 @@ var saveAndStartIteration = update(Spec{
 		return nil, badf("archived: an archived experiment cannot be started; leave it out")
 	}
 	then := *x
-	do, says, err := in.steps(&then)
+	do, says, err := edit.steps(&then)
 	if err != nil {
 		return nil, err
 	}
-	_, skipped := in.sorted(x, "")
+	_, skipped := edit.sorted(x, "")
 	if x.Archived != 0 && then.Archived != 0 {
 		return nil, badf("the experiment is archived; restore it with update-experiment first")
 	}
