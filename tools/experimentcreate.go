@@ -88,13 +88,13 @@ func (in *analysisInput) config() *ldclient.AnalysisConfig {
 
 var createExperiment = create(Spec{
 	Name: "create-experiment", Title: "Create an experiment", Action: "createExperiment",
-	Doc: "Create an experiment with a draft of its first iteration; nothing runs until start-experiment-iteration. " +
-		"allocationPercent adds up to 100, or flags say notInExperimentVariationId. Also takes primaryFunnelKey, methodology (bayesian, frequentist, export_only), holdoutId, dataSource, analysisConfig, maintainerId, tags.",
+	Doc: "Create an experiment with a draft iteration, which start-experiment-iteration starts. " +
+		"Also takes primaryFunnelKey, methodology (bayesian, frequentist, export_only), holdoutId, dataSource, analysisConfig, maintainerId, tags.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	newExperiment
 	Name        string         `json:"name"`
 	Description string         `json:"description,omitempty"`
-	Iteration   iterationInput `json:"iteration" brief:"true" doc:"{\"hypothesis\":\"…\",\"primarySingleMetricKey\":\"m\",\"metrics\":[{\"key\":\"m\"}],\"treatments\":[{\"name\":\"Old\",\"baseline\":true,\"allocationPercent\":50,\"parameters\":[{\"flagKey\":\"f\",\"variationId\":\"off\"}]},…],\"flags\":{\"f\":{\"ruleId\":\"fallthrough\"}},\"randomizationUnit\":\"user\"}"`
+	Iteration   iterationInput `json:"iteration" brief:"true" doc:"{\"hypothesis\":\"…\",\"primarySingleMetricKey\":\"m\",\"treatments\":[{\"name\":\"A\",\"baseline\":true,\"allocationPercent\":50,\"parameters\":[{\"flagKey\":\"f\",\"variationId\":\"off\"}]},…],\"flags\":{\"f\":{\"ruleId\":\"fallthrough\"}},\"metrics\":[{\"key\":\"m\"}]}"`
 	experimentFixed
 	because
 }) (*plan[experimentState], error) {

@@ -15,12 +15,12 @@ import (
 
 // iterationInput is what a caller says of an iteration. What it leaves out stays as in the iteration before.
 type iterationInput struct {
-	Hypothesis   string                   `json:"hypothesis,omitempty"`
+	Hypothesis   string                   `json:"hypothesis,omitempty" quiet:"true"`
 	Primary      string                   `json:"primarySingleMetricKey,omitempty" alias:"primaryMetricKey" quiet:"true"`
 	Funnel       string                   `json:"primaryFunnelKey,omitempty" quiet:"true"`
 	Metrics      *[]measureInput          `json:"metrics,omitempty" brief:"true"`
 	Treatments   []treatmentInput         `json:"treatments,omitempty" brief:"true"`
-	Flags        map[string]testedAtInput `json:"flags,omitempty" brief:"true"`
+	Flags        map[string]testedAtInput `json:"flags,omitempty" quiet:"true"`
 	Unit         string                   `json:"randomizationUnit,omitempty" quiet:"true"`
 	Attributes   *[]string                `json:"attributes,omitempty" quiet:"true"`
 	Covariate    string                   `json:"covariateId,omitempty" quiet:"true"`

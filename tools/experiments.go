@@ -95,7 +95,7 @@ var listExperiments = read(Spec{
 	Flag     string `json:"flagKey,omitempty" alias:"flag"`
 	Metric   string `json:"metricKey,omitempty" alias:"metric"`
 	Status   string `json:"status,omitempty" jsonschema:"enum=not_started,enum=running,enum=stopped"`
-	Archived bool   `json:"archived,omitempty" doc:"true: only archived ones"`
+	Archived bool   `json:"archived,omitempty" quiet:"true"`
 	paged
 }) (page[experimentRow], error) {
 	o := ldclient.ListExperiments{Flag: in.Flag, Metric: in.Metric, Status: in.Status}
@@ -232,7 +232,7 @@ type testedRule struct {
 
 var getExperiment = read(Spec{
 	Name: "get-experiment", Title: "Get an experiment",
-	Doc: "Read one experiment: status, treatments with _id, metrics, current and draft iteration. The API shows no results; LaunchDarkly's own page does.",
+	Doc: "Read one experiment: status, treatments with _id, metrics, current and draft iteration. The API has no results.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct{ inExperiment }) (experimentDetail, error) {
 	x, err := experimentNamed(ctx, ld, in.target())
 	if err != nil {

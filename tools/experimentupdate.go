@@ -76,7 +76,7 @@ func (in experimentEdit) steps(then *ldclient.Experiment) (do []ldclient.Instruc
 
 var updateExperiment = update(Spec{
 	Name: "update-experiment", Title: "Update an experiment", Action: "updateExperiment", Or: "updateExperimentArchived",
-	Doc: "Edit an experiment. Any field of create-experiment's iteration goes into its draft; what the status does not allow comes back as skipped. What runs is changed by save-and-start-experiment-iteration.",
+	Doc: "Edit an experiment; fields of create-experiment's iteration go into its draft. What its status does not allow comes back as skipped.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atExperiment
 	experimentEdit

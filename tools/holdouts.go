@@ -102,7 +102,7 @@ type reservedView struct {
 
 var listLayers = read(Spec{
 	Name: "list-layers", Title: "List layers",
-	Doc: "List a project's layers, in which experiments share no contexts; with experimentKey, the one it is in, and who reserves what.",
+	Doc: "List a project's layers; with experimentKey, those it is in and what is reserved there.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atProject
 	Experiment string `json:"experimentKey,omitempty" alias:"experiment"`

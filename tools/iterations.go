@@ -116,7 +116,7 @@ func runningPlan(x *ldclient.Experiment, at ldclient.Target, flags tested) *plan
 
 var startIteration = update(Spec{
 	Name: "start-experiment-iteration", Title: "Start an experiment", Action: "updateExperiment",
-	Doc: "Start an experiment's draft iteration, so that the flag's rule divides contexts among the treatments. What runs ends then, and needs changeJustification.",
+	Doc: "Start an experiment's draft iteration. What runs ends then, and needs changeJustification.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atExperiment
 	Why string `json:"changeJustification,omitempty"`
@@ -197,7 +197,7 @@ func staleNotes(flags tested, at ldclient.Target, it *ldclient.Iteration) []stri
 
 var saveAndStartIteration = update(Spec{
 	Name: "save-and-start-experiment-iteration", Title: "Change and restart an experiment", Action: "updateExperiment", Additive: true,
-	Doc: "Draft a new iteration of an experiment, with changes of any field that update-experiment takes, and start it at once; what runs ends then.",
+	Doc: "Draft a new iteration of an experiment with changes, as update-experiment takes them, and start it; what runs ends then.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atExperiment
 	Why         string  `json:"changeJustification"`
@@ -308,10 +308,10 @@ var saveAndStartIteration = update(Spec{
 
 var stopIteration = update(Spec{
 	Name: "stop-experiment-iteration", Title: "Stop an experiment", Action: "updateExperiment",
-	Doc: "Stop the running iteration of an experiment with a winner, which the flag's rule then serves to everyone it matches.",
+	Doc: "Stop an experiment with a winner, which its rule then serves to all.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atExperiment
-	Winner string `json:"winningTreatmentId" alias:"winningTreatment,winner" doc:"A treatment's _id or name"`
+	Winner string `json:"winningTreatmentId" alias:"winningTreatment,winner" doc:"_id or name"`
 	Reason string `json:"winningReason"`
 	because
 }) (*plan[experimentState], error) {
