@@ -59,7 +59,7 @@ func (p *Page[T]) stream(d *json.Decoder) error {
 		switch name {
 		case "items":
 			err = p.streamItems(d, note)
-		case "totalCount":
+		case "totalCount", "total_count": // experiments and holdouts
 			err = note("totalCount", d.Decode(&p.Total))
 		case "_links":
 			err = note("_links", d.Decode(&p.Links))

@@ -72,6 +72,8 @@ func (g *guard) reviewFor(ctx context.Context, at ldclient.Target, e ldclient.En
 	switch at.Kind {
 	case "flag":
 		r.settings = e.ApprovalSettings
+	case "experiment": // it changes what flags serve
+		r.settings, r.kind = e.ApprovalSettings, "flag"
 	case "segment":
 		r.settings = e.ResourceApprovals.Segment
 	}

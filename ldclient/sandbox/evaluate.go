@@ -117,7 +117,7 @@ func (m membership) CheckMembership(reference string) ldvalue.OptionalBool {
 type sdkRule struct {
 	ID      string   `json:"id"`
 	Clauses []clause `json:"clauses"`
-	serve
+	sdkServe
 	Weight             *int   `json:"weight,omitempty"`
 	BucketBy           string `json:"bucketBy,omitempty"`
 	RolloutContextKind string `json:"rolloutContextKind,omitempty"`
@@ -131,12 +131,12 @@ func sdkFlag(f *flag, c *flagConfig) map[string]any {
 	}
 	rules := make([]sdkRule, len(c.Rules))
 	for i, r := range c.Rules {
-		rules[i] = sdkRule{ID: r.ID, Clauses: r.Clauses, serve: r.serve}
+		rules[i] = sdkRule{ID: r.ID, Clauses: r.Clauses, sdkServe: sdkServeOf(r.serve)}
 	}
 	return map[string]any{
 		"key": f.Key, "version": c.Version, "on": c.On, "salt": c.Salt, "variations": values,
 		"targets": c.Targets, "contextTargets": c.shownContextTargets(), "rules": rules,
-		"fallthrough": c.Fallthrough, "offVariation": c.OffVariation, "prerequisites": c.Prerequisites,
+		"fallthrough": sdkServeOf(c.Fallthrough), "offVariation": c.OffVariation, "prerequisites": c.Prerequisites,
 	}
 }
 

@@ -29,6 +29,7 @@ func (a *Account) listFlags(w http.ResponseWriter, r *http.Request) {
 	scope := flagScope{
 		env: fieldValue(fields, "filterEnv"), state: fieldValue(fields, "state"), archived: fieldValue(fields, "archived"),
 		references: map[string]int{},
+		tested:     p.tested,
 	}
 	for _, repo := range a.repos {
 		for _, ref := range repo.References {
@@ -93,6 +94,7 @@ func fieldValue(fields []fieldFilter, name string) string {
 type flagScope struct {
 	env, state, archived string
 	references           map[string]int // code references by flag key
+	tested               func(flag string) bool
 }
 
 var flagFilters = []string{
@@ -169,9 +171,9 @@ func (s flagScope) holds(f *flag, by fieldFilter) (bool, error) {
 		return false, fmt.Errorf("invalid sdkAvailability %q", by.value)
 	case "guardedRollout":
 		return slices.ContainsFunc(f.Releases, func(r release) bool { return r.Kind == "guarded" && r.matches(by.value) }), nil
-	case "hasExperiment": // the account has no experiments and no release pipelines
-		return by.value == "false", nil
-	case "releasePipeline":
+	case "hasExperiment":
+		return (by.value == "true") == s.tested(f.Key), nil
+	case "releasePipeline": // the account has none in this
 		return false, nil
 	case "codeReferences.min", "codeReferences.max":
 		n, err := strconv.Atoi(by.value)

@@ -151,6 +151,9 @@ func (a *Account) finishFlag(p *project, f, g *flag) *apiError {
 	if err := a.checkFlag(p, f, g); err != nil {
 		return err
 	}
+	if err := p.experimentsHold(f, g); err != nil {
+		return err
+	}
 	if bytes.Equal(jsonValue(f), jsonValue(g)) {
 		return nil
 	}

@@ -336,5 +336,8 @@ func (e *flagEdit) deletable(params) *apiError {
 	if user := dependentFlag(e.p, e.f.Key); user != "" {
 		return conflict("cannot delete flag '%s': it is a prerequisite of flag '%s'", e.f.Key, user)
 	}
+	if x := e.p.runningOn(e.f.Key); x != nil {
+		return conflict("cannot delete flag '%s': experiment '%s' runs on it", e.f.Key, x.Key)
+	}
 	return nil
 }

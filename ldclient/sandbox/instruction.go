@@ -86,6 +86,7 @@ type params struct {
 	ImportID string `json:"importId"`
 
 	releaseParams
+	experimentParams
 }
 
 type targetParams struct {

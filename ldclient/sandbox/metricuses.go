@@ -11,8 +11,14 @@ type experimentUse struct {
 }
 
 // experimentsBy lists the experiments that measure by a metric, or by a metric group.
-func (p *project) experimentsBy(_ string, _ bool) []experimentUse {
-	return nil
+func (p *project) experimentsBy(key string, group bool) []experimentUse {
+	var out []experimentUse
+	for _, x := range p.Experiments {
+		if slices.ContainsFunc(x.Iterations, func(it *iteration) bool { return slices.Contains(it.Metrics, iterationMetric{key, group}) }) {
+			out = append(out, experimentUse{x.Key, x.Name, x.Environment, x.Created, x.Archived, x.of(iterationRunning) != nil})
+		}
+	}
+	return out
 }
 
 // metricUses is what measures by a metric.

@@ -167,11 +167,15 @@ type rollout struct {
 	BucketBy    string              `json:"bucketBy,omitempty"`
 	ContextKind string              `json:"contextKind,omitempty"`
 	Seed        *int                `json:"seed,omitempty"`
+
+	ExperimentAllocation *experimentAllocation `json:"experimentAllocation,omitempty"` // while an experiment runs
 }
 
 type weightedVariation struct {
 	Variation int `json:"variation"`
 	Weight    int `json:"weight"` // thousandths of a percent
+
+	Untracked bool `json:"_untracked,omitempty"` // outside of the experiment
 }
 
 type flagRule struct {

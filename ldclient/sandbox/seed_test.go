@@ -32,7 +32,7 @@ func TestShop(t *testing.T) {
 		t.Errorf("dark-mode: %+v", dark)
 	}
 	c := shop.flag("new-checkout").in("production")
-	want := &rollout{ContextKind: "user", Variations: []weightedVariation{{0, 20_000}, {1, 80_000}}}
+	want := &rollout{ContextKind: "user", Variations: []weightedVariation{{Variation: 0, Weight: 20_000}, {Variation: 1, Weight: 80_000}}}
 	if diff := cmp.Diff(want, c.Fallthrough.Rollout); diff != "" || !c.On || string(shop.flag("new-checkout").Variations[0].Value) != "true" {
 		t.Errorf("new-checkout's fallthrough: %s", diff)
 	}
