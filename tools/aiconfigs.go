@@ -46,7 +46,7 @@ var listAIConfigs = read(Spec{
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atProject
 	Query string   `json:"query,omitempty" alias:"search" told:"true" doc:"Part of a key or name"`
-	Tags  []string `json:"tags,omitempty" alias:"tag" doc:"All of these"`
+	Tags  []string `json:"tags,omitempty" alias:"tag" quiet:"true" doc:"All of these"`
 	paged
 }) (page[aiConfigRow], error) {
 	if in.Query == "" && len(in.Tags) == 0 {
@@ -195,7 +195,7 @@ var getAIConfig = read(Spec{
 	Doc: "Read an AI config with its variations: models, prompts, tools, judges.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAIConfig
-	Variation string `json:"variationKey,omitempty" alias:"variation,variationId,variationName" told:"true" doc:"This variation alone"`
+	Variation string `json:"variationKey,omitempty" alias:"variation,variationId,variationName" quiet:"true" doc:"This variation alone"`
 }) (aiConfigDetail, error) {
 	c, err := ld.AIConfigs.Get(ctx, in.Project, in.Config)
 	if err != nil {
@@ -302,7 +302,7 @@ func (in newAIConfig) shown(n ldclient.NewAIConfig) aiConfigDetail {
 
 var createAIConfig = create(Spec{
 	Name: "create-ai-config", Title: "Create an AI config", Action: "createAIConfig", Aliases: []string{"create-agentcontrol-config"},
-	Doc: "Create an AI config without variations. Its mode cannot be changed later. It serves nothing until create-ai-config-variation and update-ai-config-rollout.",
+	Doc: "Create an AI config without variations. Its mode cannot be changed later.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	newAIConfig
 	because
@@ -344,12 +344,12 @@ func aiSettingsOf(c *ldclient.AIConfig) aiSettings {
 
 var updateAIConfig = update(Spec{
 	Name: "update-ai-config", Title: "Update an AI config", Action: "updateAIConfig", Aliases: []string{"update-agentcontrol-config"},
-	Doc: "Change an AI config's name, description or tags; variations have tools of their own.",
+	Doc: "Change an AI config's name, description or tags, not its variations.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAIConfig
 	Name        *string   `json:"name,omitempty"`
 	Description *string   `json:"description,omitempty"`
-	Tags        *[]string `json:"tags,omitempty" doc:"Replaces all"`
+	Tags        *[]string `json:"tags,omitempty"`
 	Archived    *bool     `json:"archived,omitempty" quiet:"true" doc:"Not in LaunchDarkly's API"`
 	because
 }) (*plan[aiSettings], error) {

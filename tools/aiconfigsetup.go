@@ -9,25 +9,47 @@ import (
 )
 
 type aiSetupInput struct {
-	newAIConfig
-	VariationKey  string `json:"variationKey"`
-	VariationName string `json:"variationName"`
-	aiPrompt
+	Project        string               `json:"projectKey" alias:"project"`
+	Key            string               `json:"key" alias:"configKey,aiConfigKey"`
+	Name           string               `json:"name"`
+	Mode           string               `json:"mode" jsonschema:"enum=agent,enum=completion,enum=judge"`
+	Description    string               `json:"description,omitempty" quiet:"true" doc:"Of the AI config"`
+	Tags           []string             `json:"tags,omitempty" quiet:"true" doc:"Of the AI config"`
+	VariationKey   string               `json:"variationKey"`
+	VariationName  string               `json:"variationName"`
+	ModelConfigKey string               `json:"modelConfigKey"`
+	ModelName      string               `json:"modelName,omitempty"`
+	Parameters     *map[string]anyValue `json:"parameters,omitempty" quiet:"true" doc:"Such as temperature"`
+	Instructions   *string              `json:"instructions,omitempty"`
+	Messages       *[]aiMessageInput    `json:"messages,omitempty" brief:"true" doc:"[{role, content}]"`
+	Tools          *[]aiToolInput       `json:"tools,omitempty" quiet:"true" doc:"[{key, version}]"`
+	Judges         *aiJudgesInput       `json:"judgeConfiguration,omitempty" quiet:"true" doc:"{judges [{judgeConfigKey, samplingRate}]}"`
+	ToolKeys       []string             `json:"toolKeys,omitempty" quiet:"true" doc:"Not used: LaunchDarkly ignores it"`
 	because
+}
+
+func (in aiSetupInput) target() ldclient.Target { return in.config().target() }
+
+func (in aiSetupInput) config() newAIConfig {
+	return newAIConfig{in.Project, in.Key, in.Name, in.Mode, in.Description, in.Tags}
+}
+
+func (in aiSetupInput) prompt() aiPrompt {
+	return aiPrompt{in.ModelConfigKey, in.ModelName, in.Parameters, in.Instructions, in.Messages, in.Tools, in.Judges, in.ToolKeys}
 }
 
 var setupAIConfig = create(Spec{
 	Name: "setup-ai-config", Title: "Set up an AI config", Action: "createAIConfig", Or: "updateAIConfigVariation", Aliases: []string{"setup-agentcontrol-config"},
-	Doc: "Create an AI config with its first variation, and check both. It serves nobody until update-ai-config-rollout.",
+	Doc: "Create an AI config with its first variation, and check both. update-ai-config-rollout then serves it.",
 }, func(ctx context.Context, ld *ldclient.Client, in aiSetupInput) (*plan[aiConfigDetail], error) {
-	n, err := in.newAIConfig.fields(ctx, ld)
+	n, err := in.config().fields(ctx, ld)
 	if err != nil {
 		return nil, err
 	}
 	first := newAIVariation{in.VariationKey, in.VariationName}
 	config := &ldclient.AIConfig{Key: in.Key, Mode: in.Mode}
 	at := inTheConfig{in.Project, in.Key}
-	v, err := first.plan(ctx, ld, at, in.aiPrompt, config)
+	v, err := first.plan(ctx, ld, at, in.prompt(), config)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +61,7 @@ var setupAIConfig = create(Spec{
 	p.Needs = []need{{"createAIConfig", in.target()}, {"updateAIConfigVariation", in.target()}}
 	p.Apply = func(ctx context.Context, how manner) (*aiConfigDetail, error) {
 		if how.DryRun {
-			after := in.shown(n)
+			after := in.config().shown(n)
 			made, err := v.Apply(ctx, how)
 			if err == nil {
 				after.Variations = append(after.Variations, *made)
@@ -55,7 +77,7 @@ var setupAIConfig = create(Spec{
 		got, err := ld.AIConfigs.Get(ctx, in.Project, in.Key)
 		if err != nil {
 			p.Noticed = append(p.Noticed, "both were made, but they could not be read back: "+short(clean(err.Error()), 200))
-			after := in.shown(n)
+			after := in.config().shown(n)
 			return &after, nil
 		}
 		noticeLate(&p.intent, got.Behind)

@@ -388,7 +388,7 @@ var updateAIRollout = update(Spec{
 	Type        string              `json:"rolloutType,omitempty" jsonschema:"enum=variation,enum=percentage" quiet:"true" doc:"Follows from the rest if not given"`
 	Variation   string              `json:"variationKey,omitempty" alias:"variation,variationId,variationName"`
 	Percent     *float64            `json:"percent,omitempty" jsonschema:"minimum=0,maximum=100" quiet:"true" doc:"Of variationKey; a second one gets the rest"`
-	Weights     []map[string]scalar `json:"weights,omitempty" alias:"rolloutWeights,variations" brief:"true" doc:"Or [{variation, percent}]"`
+	Weights     []map[string]scalar `json:"weights,omitempty" alias:"rolloutWeights,variations" brief:"true" doc:"[{variation, percent}]"`
 	BucketBy    string              `json:"rolloutBucketBy,omitempty" alias:"bucketBy" quiet:"true" doc:"Attribute to divide by"`
 	ContextKind string              `json:"rolloutContextKind,omitempty" alias:"contextKind" quiet:"true" doc:"Context kind to divide"`
 	because
@@ -430,7 +430,7 @@ func (s *aiServed) switchedOff(c ldclient.FlagConfig, at ldclient.Target) []stri
 
 // aiRuleInstruction is one instruction on the rules of an AI config, with LaunchDarkly's names.
 type aiRuleInstruction struct {
-	Kind         string       `json:"kind" jsonschema:"enum=addRule,enum=removeRule,enum=updateRuleVariationOrRollout,enum=updateRuleDescription,enum=updateRuleTrackEvents,enum=addClauses,enum=removeClauses,enum=updateClause,enum=addValuesToClause,enum=removeValuesFromClause,enum=reorderRules,enum=replaceRules,enum=updateOffVariation,enum=updateTrackEvents,enum=updateTrackEventsFallthrough" brief:"true"`
+	Kind         string       `json:"kind"`
 	RuleID       string       `json:"ruleId,omitempty"`
 	RuleIDs      []string     `json:"ruleIds,omitempty"`
 	BeforeRuleID string       `json:"beforeRuleId,omitempty"`
@@ -452,8 +452,12 @@ var aiRuleNeeds = map[string][2][]string{
 
 // buildAI is build for the kinds of an AI config.
 func (b *ruleBuilder) buildAI(i aiRuleInstruction) (ldclient.Instruction, string, error) {
-	if _, other := aiRuleNeeds[i.Kind]; !other {
+	_, other := aiRuleNeeds[i.Kind]
+	if _, known := ruleNeeds[i.Kind]; known {
 		return b.build(ruleInstruction(i))
+	} else if !other {
+		kinds := append(slices.Sorted(maps.Keys(ruleNeeds)), slices.Sorted(maps.Keys(aiRuleNeeds))...)
+		return nil, "", fmt.Errorf("no such kind; it takes %s", strings.Join(kinds, ", "))
 	}
 	if err := fit(i.Kind, i, aiRuleNeeds); err != nil {
 		return nil, "", err
@@ -492,7 +496,7 @@ var updateAIRules = update(Spec{
 	Doc:     "Add, remove, edit or reorder the targeting rules of an AI config.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAITargeting
-	Instructions []aiRuleInstruction `json:"instructions" jsonschema:"minItems=1" doc:"As in update-targeting-rules: addRule {clauses, variation or rolloutWeights}, removeRule {ruleId}, updateRuleVariationOrRollout, updateRuleDescription, updateRuleTrackEvents, addClauses, removeClauses, updateClause, addValuesToClause, removeValuesFromClause, reorderRules, replaceRules; updateOffVariation {variation}, updateTrackEvents or updateTrackEventsFallthrough {trackEvents}"`
+	Instructions []aiRuleInstruction `json:"instructions" jsonschema:"minItems=1" brief:"true" doc:"addRule {clauses [{attribute, op, values}], variation or rolloutWeights}, removeRule {ruleId}, all of update-targeting-rules; updateOffVariation {variation}, updateTrackEvents. op: in, endsWith, startsWith, matches, contains, lessThan, lessThanOrEqual, greaterThan, greaterThanOrEqual, before, after, segmentMatch, semVerEqual, semVerLessThan, semVerGreaterThan"`
 	because
 }) (*plan[aiRulesState], error) {
 	s, c, err := aiServedIn(ctx, ld, in.target())
@@ -521,7 +525,7 @@ var updateAIRules = update(Spec{
 
 // aiTargetInstruction is one instruction on individual targets of an AI config.
 type aiTargetInstruction struct {
-	Kind        string         `json:"kind" jsonschema:"enum=addTargets,enum=removeTargets,enum=clearTargets,enum=replaceTargets" brief:"true"`
+	Kind        string         `json:"kind" jsonschema:"enum=addTargets,enum=removeTargets,enum=clearTargets,enum=replaceTargets"`
 	Variation   string         `json:"variation,omitempty" alias:"variationId,variationKey,variationName,variationIndex"`
 	ContextKind string         `json:"contextKind,omitempty" told:"true" doc:"user if not given"`
 	Values      []string       `json:"values,omitempty" alias:"keys,contextKeys,userKeys"`
@@ -534,7 +538,7 @@ var updateAITargets = update(Spec{
 	Doc:     "Add, remove or replace the contexts that get a variation of an AI config one by one.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAITargeting
-	Instructions []aiTargetInstruction `json:"instructions" jsonschema:"minItems=1" doc:"addTargets {variation, values, contextKind}, removeTargets {values}, clearTargets {variation}, replaceTargets {targets}: all"`
+	Instructions []aiTargetInstruction `json:"instructions" jsonschema:"minItems=1" brief:"true" doc:"addTargets {variation, values, contextKind}, removeTargets, clearTargets, replaceTargets {targets}"`
 	because
 }) (*plan[targetsState], error) {
 	s, c, err := aiServedIn(ctx, ld, in.target())

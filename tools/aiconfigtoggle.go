@@ -31,11 +31,11 @@ func (s *aiServed) servesReal(c ldclient.FlagConfig) bool {
 
 var toggleAIConfig = update(Spec{
 	Name: "toggle-ai-config", Title: "Turn an AI config on or off", Action: "updateAIConfigTargeting", Aliases: []string{"toggle-agentcontrol-config"},
-	Doc: "Turn an AI config on or off in one environment through its default rule, which off serves the disabled variation. Rules and individual targets go on serving what they do.",
+	Doc: "Turn an AI config on or off in one environment by its default rule; off serves the disabled variation. Rules and targets stay.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAITargeting
 	On        bool   `json:"on" alias:"enabled"`
-	Variation string `json:"variationKey,omitempty" alias:"variation,variationId,variationName" doc:"What to serve when on"`
+	Variation string `json:"variationKey,omitempty" alias:"variation,variationId,variationName"`
 	because
 }) (*plan[aiToggled], error) {
 	at := in.target()

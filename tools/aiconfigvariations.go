@@ -14,18 +14,30 @@ import (
 
 // aiPrompt is what a call says of a variation; what is nil stays or is none.
 type aiPrompt struct {
-	ModelConfigKey string               `json:"modelConfigKey,omitempty" doc:"Provider.model-id, of list-model-configs"`
-	ModelName      string               `json:"modelName,omitempty" doc:"Provider's model id"`
-	Parameters     *map[string]anyValue `json:"parameters,omitempty" brief:"true" doc:"Such as temperature; replaces all"`
-	Instructions   *string              `json:"instructions,omitempty" doc:"Mode agent"`
-	Messages       *[]aiMessageInput    `json:"messages,omitempty" brief:"true" doc:"Else: [{role, content}]"`
-	Tools          *[]aiToolInput       `json:"tools,omitempty" brief:"true" doc:"[{key, version}], replaces all"`
-	Judges         *aiJudgesInput       `json:"judgeConfiguration,omitempty" brief:"true" doc:"{judges: [{judgeConfigKey, samplingRate 0-1}]}, replaces all"`
+	ModelConfigKey string               `json:"modelConfigKey,omitempty"`
+	ModelName      string               `json:"modelName,omitempty"`
+	Parameters     *map[string]anyValue `json:"parameters,omitempty" brief:"true"`
+	Instructions   *string              `json:"instructions,omitempty"`
+	Messages       *[]aiMessageInput    `json:"messages,omitempty" brief:"true" doc:"[{role, content}]"`
+	Tools          *[]aiToolInput       `json:"tools,omitempty" brief:"true" doc:"[{key, version}]"`
+	Judges         *aiJudgesInput       `json:"judgeConfiguration,omitempty" brief:"true" doc:"{judges [{judgeConfigKey, samplingRate}]}"`
+	ToolKeys       []string             `json:"toolKeys,omitempty" quiet:"true" doc:"Not used: LaunchDarkly ignores it"`
+}
+
+// aiOverrides is aiPrompt where the description of a tool tells of it.
+type aiOverrides struct {
+	ModelConfigKey string               `json:"modelConfigKey,omitempty" quiet:"true" doc:"Provider.model-id"`
+	ModelName      string               `json:"modelName,omitempty" quiet:"true" doc:"Provider's model id"`
+	Parameters     *map[string]anyValue `json:"parameters,omitempty" quiet:"true" doc:"Such as temperature"`
+	Instructions   *string              `json:"instructions,omitempty" quiet:"true" doc:"Mode agent"`
+	Messages       *[]aiMessageInput    `json:"messages,omitempty" quiet:"true" doc:"Other modes"`
+	Tools          *[]aiToolInput       `json:"tools,omitempty" quiet:"true" doc:"[{key, version}]"`
+	Judges         *aiJudgesInput       `json:"judgeConfiguration,omitempty" quiet:"true" doc:"{judges: [{judgeConfigKey, samplingRate}]}"`
 	ToolKeys       []string             `json:"toolKeys,omitempty" quiet:"true" doc:"Not used: LaunchDarkly ignores it"`
 }
 
 type aiMessageInput struct {
-	Role    string `json:"role" jsonschema:"enum=system,enum=user,enum=assistant"`
+	Role    string `json:"role"`
 	Content string `json:"content"`
 }
 
@@ -58,7 +70,10 @@ func (in aiPrompt) fields(ctx context.Context, ld *ldclient.Client, project, mod
 	if in.Messages != nil {
 		list := []ldclient.AIMessage{}
 		for n, m := range *in.Messages {
-			if strings.TrimSpace(m.Content) == "" {
+			switch {
+			case !slices.Contains([]string{"system", "user", "assistant"}, m.Role):
+				return f, nil, badf("messages[%d]: role must be system, user or assistant, got %q", n, short(m.Role, 60))
+			case strings.TrimSpace(m.Content) == "":
 				return f, nil, badf("messages[%d]: content must not be empty", n)
 			}
 			list = append(list, ldclient.AIMessage(m))
@@ -244,7 +259,7 @@ func (a inTheConfig) target() ldclient.Target { return atAIConfig(a).target() }
 
 var createAIVariation = create(Spec{
 	Name: "create-ai-config-variation", Title: "Create an AI config variation", Action: "updateAIConfigVariation", Aliases: []string{"create-agentcontrol-config-variation"},
-	Doc: "Add a variation to an AI config. It is served once targeting says so.",
+	Doc: "Add a variation to an AI config; targeting serves it later. modelConfigKey is Provider.model-id.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inTheConfig
 	newAIVariation
@@ -300,7 +315,7 @@ type atAIVariation struct {
 
 var updateAIVariation = update(Spec{
 	Name: "update-ai-config-variation", Title: "Update an AI config variation", Action: "updateAIConfigVariation", Aliases: []string{"update-agentcontrol-config-variation"},
-	Doc: "Change a variation; what is not given stays. The new version is served at once in every environment that serves the variation.",
+	Doc: "Change a variation; parameters and lists are replaced whole. The new version is live at once wherever the variation is served.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAIVariation
 	Name string `json:"name,omitempty"`
@@ -333,7 +348,7 @@ var updateAIVariation = update(Spec{
 	p := &plan[aiVariationView]{Before: &before, intent: intent{Notes: notes, Version: fmt.Sprintf("variation %s %d of %d", v.Key, v.Version, c.Version),
 		Says: fmt.Sprintf("change variation %s of AI config %s in project %s: %s. Its version %d %s", aiVariationName(now), in.Config, in.Project,
 			strings.Join(changes, "; "), v.Version+1, effect)}}
-	p.Notes = append(p.Notes, "version "+fmt.Sprint(v.Version+1)+" "+effect)
+	p.Noticed = []string{fmt.Sprintf("version %d %s", v.Version+1, effect)}
 	if len(changes) == 0 {
 		p.Nothing, p.Notes = "the variation is so already", nil
 	}
@@ -440,7 +455,7 @@ type aiVariationGone struct {
 
 var deleteAIVariation = remove(Spec{
 	Name: "delete-ai-config-variation", Title: "Delete an AI config variation", Action: "deleteAIConfigVariation", Aliases: []string{"delete-agentcontrol-config-variation"},
-	Doc: "Delete a variation with all its versions, for good. One that targeting serves is refused.",
+	Doc: "Delete a variation that is not served, for good.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAIVariation
 	because
@@ -485,13 +500,13 @@ var deleteAIVariation = remove(Spec{
 
 var cloneAIVariation = create(Spec{
 	Name: "clone-ai-config-variation", Title: "Clone an AI config variation", Action: "updateAIConfigVariation", Aliases: []string{"clone-agentcontrol-config-variation"},
-	Doc: "Copy a variation of an AI config under another key, with changes.",
+	Doc: "Copy a variation; arguments of create-ai-config-variation change the copy.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inTheConfig
-	Source string `json:"sourceVariationKey" alias:"source,sourceVariation,variationKey" doc:"What to copy"`
+	Source string `json:"sourceVariationKey" alias:"source,sourceVariation,variationKey"`
 	Key    string `json:"key" alias:"newKey,newVariationKey"`
 	Name   string `json:"name" alias:"newName,newVariationName"`
-	aiPrompt
+	aiOverrides
 	because
 }) (*plan[aiVariationView], error) {
 	c, err := ld.AIConfigs.Get(ctx, in.Project, in.Config)
@@ -505,7 +520,7 @@ var cloneAIVariation = create(Spec{
 	if err := (newAIVariation{in.Key, in.Name}).check(c); err != nil {
 		return nil, err
 	}
-	f, notes, err := in.aiPrompt.fields(ctx, ld, in.Project, c.Mode, v)
+	f, notes, err := aiPrompt(in.aiOverrides).fields(ctx, ld, in.Project, c.Mode, v)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,9 @@ var _ = addSamples(map[string]func(environment string) map[string]any{
 	"get-ai-config":         aiSample(nil),
 	"get-ai-config-health":  aiSample(nil),
 	"get-ai-config-metrics": aiSample(map[string]any{"after": "2026-03-01", "before": "2026-03-03"}),
-	"create-ai-config":      func(string) map[string]any { return map[string]any{"key": "new-config", "name": "New config", "mode": "agent"} },
+	"create-ai-config": func(string) map[string]any {
+		return map[string]any{"key": "new-config", "name": "New config", "mode": "agent"}
+	},
 	"update-ai-config": func(env string) map[string]any {
 		return agreed(env, "product-summary", map[string]any{"configKey": "product-summary", "description": "Says what reviews say"})
 	},
