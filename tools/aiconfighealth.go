@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,17 +65,16 @@ var getAIConfigHealth = read(Spec{
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAIConfig
 }) (aiHealth, error) {
-	var c *ldclient.AIConfig
+	c, err := ld.AIConfigs.Get(ctx, in.Project, in.Config)
+	if err != nil {
+		return aiHealth{}, err
+	}
 	var t *aiServed
 	var tools, all map[string]string
 	var models []ldclient.ModelConfig
 	g := gather(ctx)
-	g.need(func(ctx context.Context) (err error) {
-		c, err = ld.AIConfigs.Get(ctx, in.Project, in.Config)
-		return err
-	})
 	g.want("its targeting", func(ctx context.Context) (err error) {
-		t, err = aiServing(ctx, ld, in.target(), &ldclient.AIConfig{})
+		t, err = aiServing(ctx, ld, in.target(), c)
 		return err
 	})
 	g.want("the AI tools", func(ctx context.Context) error {
@@ -91,13 +91,12 @@ var getAIConfigHealth = read(Spec{
 		return nil
 	})
 	g.want("the models", func(ctx context.Context) (err error) {
-		models, err = ld.ModelConfigs.List(ctx, in.Project)
+		if models, err = ld.ModelConfigs.List(ctx, in.Project); err == nil && models == nil {
+			err = errors.New("there is no list of them")
+		}
 		return err
 	})
-	missing, err := g.wait()
-	if err != nil {
-		return aiHealth{}, err
-	}
+	missing, _ := g.wait() // all of it can be done without
 	if slices.ContainsFunc(c.Variations, func(v ldclient.AIVariation) bool { return len(v.Judges.Judges) > 0 }) {
 		got := map[string]string{}
 		for other, err := range everyAIConfig(ctx, ld, in.Project) {
@@ -112,8 +111,6 @@ var getAIConfigHealth = read(Spec{
 	issues := append(configIssues(c), strayIssues(c, models, tools, all)...)
 	out := aiHealth{Verdict: "healthy", Missing: missing, Note: lateNote(c.Behind)}
 	if t != nil {
-		nameAIVariations(t.Flag, c)
-		t.disabled = disabledVariation(t.Flag, c)
 		if out.Serves, _ = t.inService(); len(out.Serves) == 0 && len(c.Variations) > 0 && t.disabled >= 0 {
 			issues = append(issues, aiIssue{"warning", "serves_nothing", "", "every environment serves the disabled variation alone; update-ai-config-rollout chooses another one"})
 		}
@@ -228,14 +225,12 @@ var getAIConfigMetrics = read(Spec{
 		return aiMetricsView{}, badf("after must be earlier than before, by at most 100 days; got %s and %s", from, to)
 	}
 	out := aiMetricsView{From: from.String(), To: to.String()}
+	total, err := ld.AIConfigs.Metrics(ctx, in.Project, in.Environment, in.Config, from, to)
+	if err != nil {
+		return out, err
+	}
+	out.Total = aiUsageOf(*total)
 	g := gather(ctx)
-	g.need(func(ctx context.Context) error {
-		got, err := ld.AIConfigs.Metrics(ctx, in.Project, in.Environment, in.Config, from, to)
-		if err == nil {
-			out.Total = aiUsageOf(*got)
-		}
-		return err
-	})
 	g.want("the metrics by variation", func(ctx context.Context) error {
 		got, err := ld.AIConfigs.MetricsByVariation(ctx, in.Project, in.Environment, in.Config, from, to)
 		for _, m := range ten(got, 0) {

@@ -261,22 +261,14 @@ func aiTargetingIn(ctx context.Context, ld *ldclient.Client, at ldclient.Target)
 }
 
 func aiServedIn(ctx context.Context, ld *ldclient.Client, at ldclient.Target) (*aiServed, ldclient.FlagConfig, error) {
-	var config *ldclient.AIConfig
-	var t *aiServed
-	g := gather(ctx)
-	g.need(func(ctx context.Context) (err error) {
-		config, err = ld.AIConfigs.Get(ctx, at.Project, at.Key)
-		return err
-	})
-	g.need(func(ctx context.Context) (err error) {
-		t, err = aiServing(ctx, ld, at, &ldclient.AIConfig{})
-		return err
-	})
-	if _, err := g.wait(); err != nil {
+	config, err := ld.AIConfigs.Get(ctx, at.Project, at.Key)
+	if err != nil {
 		return nil, ldclient.FlagConfig{}, err
 	}
-	nameAIVariations(t.Flag, config)
-	t.disabled = disabledVariation(t.Flag, config)
+	t, err := aiServing(ctx, ld, at, config)
+	if err != nil {
+		return nil, ldclient.FlagConfig{}, err
+	}
 	c, ok := t.Environments[at.Environment]
 	if !ok {
 		envs, _ := ld.Environments.All(ctx, at.Project)
