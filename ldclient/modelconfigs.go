@@ -20,9 +20,19 @@ type ModelConfig struct {
 
 // List returns all models of a project: LaunchDarkly's and its own.
 func (s *ModelConfigsService) List(ctx context.Context, project string) ([]ModelConfig, error) {
-	got, err := get[[]ModelConfig](ctx, s.c, Target{Project: project}, path("projects", project, "ai-configs", "model-configs"), nil)
+	got, err := get[modelList](ctx, s.c, Target{Project: project}, path("projects", project, "ai-configs", "model-configs"), nil)
 	if err != nil {
 		return nil, err
 	}
 	return *got, nil
+}
+
+// modelList comes in no envelope.
+type modelList []ModelConfig
+
+func (l *modelList) missing() string {
+	if *l == nil {
+		return "list"
+	}
+	return ""
 }

@@ -67,6 +67,11 @@ func (in aiPrompt) fields(ctx context.Context, ld *ldclient.Client, project, mod
 		return f, nil, badf("instructions: an AI config of mode %s takes messages instead", mode)
 	}
 	f.Instructions, f.ModelConfigKey = in.Instructions, in.ModelConfigKey
+	if before != nil && before.Instructions != nil && in.Instructions != nil {
+		if err := keepsSecrets("instructions", *before.Instructions, *in.Instructions); err != nil {
+			return f, nil, err
+		}
+	}
 	if in.Messages != nil {
 		list := []ldclient.AIMessage{}
 		for n, m := range *in.Messages {
@@ -79,6 +84,11 @@ func (in aiPrompt) fields(ctx context.Context, ld *ldclient.Client, project, mod
 			list = append(list, ldclient.AIMessage(m))
 		}
 		f.Messages = &list
+		if before != nil {
+			if err := keepsSecrets("messages", contents(before.Messages), contents(list)); err != nil {
+				return f, nil, err
+			}
+		}
 	}
 	if in.ModelConfigKey != "" {
 		id, more, err := modelExists(ctx, ld, project, in.ModelConfigKey, in.ModelName)
@@ -138,6 +148,10 @@ func (in aiPrompt) fields(ctx context.Context, ld *ldclient.Client, project, mod
 		f.Judges = &list
 	}
 	return f, notes, nil
+}
+
+func contents(list []ldclient.AIMessage) string {
+	return strings.Join(keysOf(list, func(m ldclient.AIMessage) string { return m.Content }), "\n")
 }
 
 // modelExists gives a model's id at its provider. It refuses a key that no model of the

@@ -117,6 +117,8 @@ func (c *call) next(ctx context.Context, e *ldclient.Error) string {
 			return "The key is taken, perhaps by something archived, which keeps its key: read it, or choose another key."
 		}
 		return "Something else stands in the way: read the resource again."
+	case 413:
+		return "This is more than LaunchDarkly takes: make it smaller."
 	case 422:
 		return "LaunchDarkly did not understand the change: read the resource again and correct the arguments."
 	case 429:

@@ -27,6 +27,8 @@ var actions = map[string][]string{
 		"reviewApprovalRequest", "applyApprovalRequest", "deleteApprovalRequest"},
 	"aiconfig": {"createAIConfig", "updateAIConfig", "deleteAIConfig", "updateAIConfigVariation", "deleteAIConfigVariation", "updateAIConfigTargeting",
 		"createApprovalRequest", "updateApprovalRequest", "reviewApprovalRequest", "applyApprovalRequest", "deleteApprovalRequest"},
+	"prompt-snippet": {"createPromptSnippet", "updatePromptSnippet", "deletePromptSnippet"},
+	"agent-graph":    {"createAgentGraph", "updateAgentGraph", "deleteAgentGraph"},
 	"segment": {"createSegment", "deleteSegment", "updateName", "updateDescription", "updateTags", "updateIncluded", "updateExcluded", "updateRules",
 		"updateExpiringTargets", "updateScheduledChanges", "createApprovalRequest", "updateApprovalRequest", "reviewApprovalRequest",
 		"applyApprovalRequest", "deleteApprovalRequest"},
@@ -85,6 +87,9 @@ func kindsOf(t Tool) []string {
 	}
 	resource, err := policy.ParseResource(spec)
 	if err != nil || resource.Kind() == "acct" { // an account is what is left when nothing else is named
+		return nil
+	}
+	if resource.Kind() == "ai-tool" { // what policies call it is not documented
 		return nil
 	}
 	return []string{resource.Kind()}

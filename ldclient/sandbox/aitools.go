@@ -296,6 +296,7 @@ func (a *Account) seedAITools(shop *project, ago func(time.Duration) int64) {
 	tool("track-parcel",
 		"Tells where a parcel is", `{"type":"object","properties":{"parcel":{"type":"string"}},"required":["parcel"]}`)
 	shop.aiTool("refund-order").Versions[0].Custom = json.RawMessage(`{"approval":"supervisor"}`)
+	a.seedAgents(shop, ago)
 	a.seedSnippets(shop, ago)
 	a.seedModels(shop)
 }

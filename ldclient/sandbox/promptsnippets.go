@@ -36,7 +36,7 @@ type snippetVersion struct {
 
 // variationUse is a variation that uses a version of something.
 type variationUse struct {
-	Config, Variation string // keys
+	Config, Variation string // keys; "" for the first variation
 	Version           int
 }
 
@@ -221,7 +221,7 @@ func (a *Account) deleteSnippet(w http.ResponseWriter, r *http.Request) {
 func (a *Account) seedSnippets(shop *project, ago func(time.Duration) int64) {
 	shop.Snippets = []*promptSnippet{
 		{Key: "tone-of-voice", maintained: maintained{MaintainerTeam: "growth"},
-			Uses: []variationUse{{"product-summary", "short", 1}, {"support-agent", "polite", 2}},
+			Uses: []variationUse{{"product-summary", "", 1}, {"support-agent", "", 2}},
 			Versions: []snippetVersion{
 				{1, ago(50 * day), "Tone of voice", "How the shop speaks", "Be brief and friendly.", []string{"brand"}},
 				{2, ago(20 * day), "Tone of voice", "How the shop speaks", "Be brief, friendly and never pushy.", []string{"brand"}},

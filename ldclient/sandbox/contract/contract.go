@@ -46,15 +46,16 @@ func Load(path string) (*Checker, error) {
 		return nil, fmt.Errorf("%w: the document has changed, so change the corrections too", err)
 	}
 	c := &Checker{operations: map[string][]*operation{}, schemas: doc.Components.Schemas}
+	if err := c.addNewer(); err != nil {
+		return nil, err
+	}
 	missing := maps.Clone(patchKinds)
-	for path, item := range doc.Paths.Map() {
-		segs := strings.Split(path[1:], "/")
-		for method, op := range item.Operations() {
-			key := method + strconv.Itoa(len(segs))
+	for _, item := range doc.Paths.Map() {
+		for _, op := range item.Operations() {
 			delete(missing, op.OperationID)
-			c.operations[key] = append(c.operations[key], &operation{op, segs, needsBeta(op)})
 		}
 	}
+	c.add(doc)
 	for id := range missing {
 		return nil, fmt.Errorf("the document has no operation %s: change the list of semantic patches", id)
 	}
