@@ -443,11 +443,6 @@ func (d *drafting) settle(ctx context.Context) (notes []string, err error) {
 	return notes, nil
 }
 
-// changedMeanwhile is a lost race that was found before anything was sent.
-func changedMeanwhile(what string) error {
-	return &ldclient.Error{Status: 409, Code: "optimistic_locking_error", Message: what + " has changed since it was read"}
-}
-
 // iteration is the draft as it would be read.
 func (d *drafting) iteration() *ldclient.Iteration {
 	n := d.post

@@ -56,7 +56,7 @@ func experimentRowOf(x ldclient.Experiment) experimentRow {
 	}
 	if it := latest(&x); it != nil {
 		row.Flags, row.Metric = ten(slices.Sorted(maps.Keys(it.Flags)), 0), primaryOf(it)
-		row.Draft = besides(&x) != nil
+		row.Draft = draftBeside(&x) != nil
 	}
 	return row
 }
@@ -242,13 +242,13 @@ var getExperiment = read(Spec{
 		Methodology: x.Methodology, DataSource: x.DataSource, Tags: x.Tags, HoldoutID: x.HoldoutID, Maintainer: x.MaintainerID, Archived: x.Archived != 0,
 		Previous: len(x.Previous)}
 	flags, missing := flagsTested(ctx, ld, in.target(), x.Current, x.Draft)
-	d.Current, d.Draft, d.Notes = flags.view(latest(x)), flags.view(besides(x)), missing
+	d.Current, d.Draft, d.Notes = flags.view(latest(x)), flags.view(draftBeside(x)), missing
 	d.Rules = flags.rules(in.Environment, latest(x))
 	return d, nil
 })
 
-// besides is the draft of an experiment that has another iteration too, nil where it has none.
-func besides(x *ldclient.Experiment) *ldclient.Iteration {
+// draftBeside is the draft of an experiment that has another iteration too, nil where it has none.
+func draftBeside(x *ldclient.Experiment) *ldclient.Iteration {
 	draft, last := x.NotStarted(), latest(x)
 	if draft == nil || last == nil || draft == last || draft.ID != "" && draft.ID == last.ID {
 		return nil
@@ -341,7 +341,7 @@ type skippedField struct {
 }
 
 func (t tested) state(x *ldclient.Experiment) experimentState {
-	return experimentState{Name: x.Name, Description: x.Description, Status: experimentStatus(x), Archived: x.Archived != 0, Current: t.view(latest(x)), Draft: t.view(besides(x))}
+	return experimentState{Name: x.Name, Description: x.Description, Status: experimentStatus(x), Archived: x.Archived != 0, Current: t.view(latest(x)), Draft: t.view(draftBeside(x))}
 }
 
 // experimentsDiffer leaves out what is the same before and after.

@@ -219,3 +219,8 @@ func (c *call) aimed(p intent) error {
 	c.target = p.Target
 	return c.ld.Scope().Check(c.target, true)
 }
+
+// changedMeanwhile is a change by somebody else that was found before anything was written.
+func changedMeanwhile(what string) error {
+	return &ldclient.Error{Status: 409, Code: "optimistic_locking_error", Message: what + " was changed meanwhile, so nothing was written"}
+}

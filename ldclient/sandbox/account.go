@@ -64,7 +64,7 @@ type state struct {
 	expiring []*expiringTarget
 	integrationState
 	applications []*application
-	aiLag int // reads of an AI config that a change of it shows late in
+	aiLag        int // reads of an AI config that a change of it shows late in
 }
 
 // Request is one request that the account has seen.

@@ -77,7 +77,7 @@ func (a *Account) seedAIConfigs(shop *project, ago func(time.Duration) int64) {
 		[]aiVersion{version("concise", "Concise", "OpenAI.gpt-4o", `{"modelName":"gpt-4o"}`, agent("Help to find products. Be brief.", "search-products"))},
 	).Flag
 	helper.Environments["staging"].Fallthrough = always(1)
-	helper.Environments["production"].Fallthrough = serve{Rollout: &rollout{ContextKind: "user", Variations: []weightedVariation{{1, 20_000}, {0, 80_000}}}}
+	helper.Environments["production"].Fallthrough = serve{Rollout: &rollout{ContextKind: "user", Variations: []weightedVariation{{Variation: 1, Weight: 20_000}, {Variation: 0, Weight: 80_000}}}}
 
 	judge := add("accuracy-judge", "Accuracy judge", "judge", "Scores whether a summary says what the reviews say", 85*day, nil,
 		[]aiVersion{version("strict", "Strict", "OpenAI.gpt-4o", `{"modelName":"gpt-4o"}`, says("Score from 0 to 1 how accurate {{answer}} is."))})
