@@ -44,6 +44,7 @@ type passThrough struct {
 	lists   [][]hosted.Tool
 	now     atomic.Pointer[hostedList]
 	asked   sync.Map // name of a tool to the digest of what a confirmation was asked for
+	holds   time.Duration
 }
 
 // hostedList is what one reading found. Nobody changes it.
@@ -69,7 +70,7 @@ func newPassThrough(s *Server, o Hosted) (*passThrough, error) {
 	if len(o.URLs) == 0 {
 		return nil, errors.New("hosted tools are wanted, and no address of a hosted server is given")
 	}
-	h := &passThrough{srv: s, names: o.Names, turn: make(chan struct{}, 1), lists: make([][]hosted.Tool, len(o.URLs))}
+	h := &passThrough{srv: s, names: o.Names, turn: make(chan struct{}, 1), lists: make([][]hosted.Tool, len(o.URLs)), holds: hostedHolds}
 	for _, address := range o.URLs {
 		bearer, err := s.opts.Client.Bearer(address)
 		if err != nil {
@@ -285,7 +286,7 @@ func (h *passThrough) judge(all bool) *hostedList {
 // asOf returns a tool as it is described now, or was not longer ago than a tool that only reads may be used for.
 func (h *passThrough) asOf(ctx context.Context, t *served) (*served, error) {
 	l := h.now.Load()
-	if t.Effect != Read || time.Since(l.at) > hostedHolds {
+	if t.Effect != Read || time.Since(l.at) > h.holds {
 		if err := h.read(ctx); err != nil {
 			return nil, err
 		}

@@ -19,8 +19,8 @@ type places struct {
 
 // Endings of names that say what an argument holds, as plainLetters leaves them.
 var (
-	projectEndings     = strings.Fields("project projects projectkey projectkeys projectid projectids projectname projkey projkeys projid proj projs")
-	environmentEndings = strings.Fields("env envs envkey envkeys envid envids envname environment environments environmentkey environmentkeys environmentid environmentids environmentname")
+	projectEndings     = []string{"project", "projects", "projectkey", "projectkeys", "projectid", "projectids", "projectname", "projkey", "projkeys", "projid", "proj", "projs"}
+	environmentEndings = []string{"env", "envs", "envkey", "envkeys", "envid", "envids", "envname", "environment", "environments", "environmentkey", "environmentkeys", "environmentid", "environmentids", "environmentname"}
 )
 
 func placesIn(args map[string]any) *places {
