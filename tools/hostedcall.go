@@ -165,12 +165,7 @@ func hostedProgress(ctx context.Context, c *call) hosted.Progress {
 	if srv == nil || c.req.Params.Meta == nil || c.req.Params.Meta.ProgressToken == nil {
 		return nil
 	}
-	var last time.Time
 	return func(done, total float64, message string) {
-		if time.Since(last) < progressEvery {
-			return
-		}
-		last = time.Now()
 		const before = 100 // requests of our own may have been told of
 		params := map[string]any{"progressToken": c.req.Params.Meta.ProgressToken, "progress": before + done}
 		if total > 0 {

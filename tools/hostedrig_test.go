@@ -28,6 +28,7 @@ type fakeHosted struct {
 	answer   func(name string, args map[string]any) string
 	around   func(w http.ResponseWriter, r *http.Request, method string) bool // answers itself when it returns true
 	sessions int
+	requests int  // id of the request under way
 	lost     bool // the current session is not known any more
 	calls    []string
 	methods  []string
@@ -83,6 +84,9 @@ func (f *fakeHosted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.tokens = append(f.tokens, r.Header.Get("Authorization"))
+	if n, ok := req.ID.(float64); ok {
+		f.requests = int(n)
+	}
 	method := req.Method
 	if r.Method != http.MethodPost {
 		method = r.Method

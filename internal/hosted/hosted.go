@@ -266,17 +266,45 @@ func (s *Server) Close() {
 	}
 }
 
-// watcher passes the progress of one call on until the call ends.
+// watcher passes the progress of one call on, the latest now and then, until the call ends.
 type watcher struct {
-	mu   sync.Mutex
-	tell Progress
-	last float64
+	mu      sync.Mutex
+	tell    Progress // nil once the call has ended
+	done    float64
+	total   float64
+	message string
+	soon    *time.Timer // nil while there is nothing to tell
 }
+
+// tellEvery keeps the last words of a call from overtaking its reply, which mostly comes right behind them.
+const tellEvery = 100 * time.Millisecond
 
 func (w *watcher) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tell = nil
+	if w.soon != nil {
+		w.soon.Stop()
+	}
+}
+
+func (w *watcher) note(done, total float64, message string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.tell == nil || done <= w.done {
+		return
+	}
+	w.done, w.total, w.message = done, total, message
+	if w.soon != nil {
+		return
+	}
+	w.soon = time.AfterFunc(tellEvery, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.soon = nil; w.tell != nil {
+			w.tell(w.done, w.total, w.message)
+		}
+	})
 }
 
 func (s *Server) notified(n mcp.JSONRPCNotification) {
@@ -285,18 +313,12 @@ func (s *Server) notified(n mcp.JSONRPCNotification) {
 	}
 	fields := n.Params.AdditionalFields
 	token, _ := fields["progressToken"].(float64)
-	found, ok := s.watched.Load(int64(token))
+	w, ok := s.watched.Load(int64(token))
 	if !ok {
 		return
 	}
-	w := found.(*watcher)
 	done, _ := fields["progress"].(float64)
 	total, _ := fields["total"].(float64)
 	message, _ := fields["message"].(string)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.tell != nil && done > w.last {
-		w.last = done
-		w.tell(done, total, message)
-	}
+	w.(*watcher).note(done, total, message)
 }
