@@ -119,13 +119,13 @@ func (r hostedReply) notes() string {
 // that of a page, so it counts only where it is a field's whole name.
 const (
 	secretWords = `api[_-]?key|mobile[_-]?key|sdk[_-]?key|full[_-]?key|private[_-]?key|secret[_-]?key|secret[_-]?access[_-]?key|(?:client|webhook|signing|shared)?[_-]?secret|password|passwd|(?:proxy-)?authorization|(?:access|refresh|id|auth|api|bearer|relay|session)[_-]?token`
-	secretNames = `(?:` + secretWords + `|token|cookie|set-cookie)`
+	secretNames = `(?:[\w-]*(?:` + secretWords + `)|token|cookie|set-cookie)`
 )
 
 var (
 	secretField  = pattern.Of(`(?i)("` + secretNames + `"\s*:\s*")(?:[^"\\]|\\.)*`)
 	secretNested = pattern.Of(`(?i)(\\+"` + secretNames + `\\+"\s*:\s*\\+")(?:[^"\\]|\\+[^"\\])*`) // in JSON that is a string of another one
-	secretLine   = pattern.Of(`(?i)\b((?:` + secretWords + `)["']?\s*[:=]\s*["']?(?:bearer\s+|basic\s+)?)[^\s"',;&\\{}\[\]]{8,}`)
+	secretLine   = pattern.Of(`(?i)\b([\w-]*(?:` + secretWords + `)["']?\s*[:=]\s*["']?(?:bearer\s+|basic\s+)?)[^\s"',;&\\{}\[\]]{8,}`)
 )
 
 // safe is a text of other people without secrets and without what a person does not see.

@@ -84,6 +84,8 @@ func (s *Server) failure(ctx context.Context, t *trip, err error) error {
 		e.Kind, e.Message = Foreign, errTooLong.Error()
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		e.Message = "its reply was cut short"
+	case errors.As(err, &u) && e.Sent:
+		e.Message = fmt.Sprintf("the connection was lost: %v", u.Err)
 	case errors.As(err, &u):
 		e.Message = fmt.Sprintf("it could not be reached: %v", u.Err)
 	case t.failed.Load() != nil:
