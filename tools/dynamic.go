@@ -158,7 +158,7 @@ func (c *call) again() string {
 
 // reachable are the tools that a search finds: those that are listed by themselves are among them.
 func (s *Server) reachable() []*served {
-	return slices.DeleteFunc(slices.Clone(s.tools), func(t *served) bool {
+	return slices.DeleteFunc(s.all(), func(t *served) bool {
 		_, stands := t.code.(relay)
 		return stands || t.unlisted || t.set == dynamicName || s.whyHidden(t) != ""
 	})

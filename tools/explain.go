@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ld-mcp/ld-mcp/internal/hosted"
 	"github.com/ld-mcp/ld-mcp/ldclient"
 )
 
@@ -29,6 +30,9 @@ func explain(ctx context.Context, c *call, err error) string {
 
 // notCarriedOut reports whether a request that would have changed something certainly did not.
 func notCarriedOut(err error) bool {
+	if e, ok := errors.AsType[*hosted.Error](err); ok {
+		return e.NotDone()
+	}
 	if transport, ok := errors.AsType[*ldclient.TransportError](err); ok {
 		return !transport.Unsure
 	}
@@ -51,7 +55,10 @@ func sentence(ctx context.Context, c *call, err error) string {
 	var api *ldclient.Error
 	var transport *ldclient.TransportError
 	var protection protectionUnknown
+	hostedSays := hostedFailure(c, err)
 	switch {
+	case hostedSays != "":
+		return hostedSays
 	case errors.As(err, &protection):
 		return fmt.Sprintf("It could not be found out whether %s is protected, so the change was not made: %s.", c.target, strings.TrimSuffix(sentence(ctx, c, protection.error), "."))
 	case errors.As(err, &bad):

@@ -80,3 +80,6 @@ func PublishedWith(t Tool, standIns ...string) json.RawMessage {
 	s.Required = without(s.Required, standIns)
 	return mustJSON(publish(s, t.fields()))
 }
+
+// HoldHosted says for how long a hosted tool that only reads is taken for what it was.
+func (s *Server) HoldHosted(d time.Duration) { s.hosted.holds = d }

@@ -105,7 +105,7 @@ func (g *guard) check(ctx context.Context, c *call, p intent) error {
 			protected = append(protected, e.Key+" ("+why+")")
 		}
 	}
-	if g.opts.Confirm == ConfirmNever || len(protected) == 0 && c.tool.Effect != Delete && !account {
+	if g.opts.Confirm == ConfirmNever || len(protected) == 0 && c.tool.Effect != Delete && !c.tool.Always && !account {
 		return nil
 	}
 	c.confirmed = true

@@ -54,6 +54,11 @@ func (s *Server) Learn(ctx context.Context) {
 	go func() {
 		defer stop()
 		defer cancel()
+		if s.hosted != nil {
+			var other sync.WaitGroup
+			other.Go(func() { s.hosted.until(ctx) })
+			defer other.Wait()
+		}
 		s.learnUntil(ctx)
 	}()
 }

@@ -231,7 +231,7 @@ func (p *preview) fillIn(ctx context.Context, ld *ldclient.Client, at, where ldc
 
 // find is the tool of a name, or of another one that it has; nil where there is none.
 func (s *Server) find(name string) *served {
-	for _, t := range s.tools {
+	for _, t := range s.all() {
 		if t.Name == name || slices.Contains(t.Aliases, name) {
 			return t
 		}

@@ -26,6 +26,9 @@ var publishedSchemas = sync.OnceValue(func() map[string]string {
 // published is a tool's input schema as clients of this server see it: what is
 // configured may be left out.
 func (s *Server) published(t *served) json.RawMessage {
+	if k, ok := t.code.(*hostedCode); ok {
+		return k.schema
+	}
 	schema := publishedSchemas()[t.Name]
 	at := strings.LastIndex(schema, requiredKey)
 	if at < 0 || s.opts.Project == "" && s.opts.Environment == "" {

@@ -53,7 +53,7 @@ func (r *recorder) record(ctx context.Context, c *call, o outcome, message strin
 		by = noToken
 	}
 	var sent *sentChange
-	if changed {
+	if changed && !c.tool.isHosted() { // whose entries in LaunchDarkly's audit log are not known
 		sent = &sentChange{at: c.target, actions: splitActions(c.tool.Tool), comment: c.sentAs, after: c.sentAt, before: time.Now()}
 	}
 	r.audit.add(c.ld, line, by, sent) //nolint:contextcheck // the line is completed after the call

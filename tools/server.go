@@ -34,6 +34,7 @@ type Options struct {
 	Tools         []string      // names and globs
 	ExcludeTools  []string      // names and globs
 	MaxReplyBytes int           // default 20,000
+	Hosted        Hosted        // tools of LaunchDarkly's hosted servers to pass through; default none
 	OutputSchemas bool          // advertise output schemas and send structuredContent
 	Timeout       time.Duration // of one call of a tool; default 30 s
 	Log           *slog.Logger  // default none
@@ -52,7 +53,8 @@ type Server struct {
 	record recorder
 	may    permissions
 	mcp    *server.MCPServer
-	tools  []*served // the whole catalogue, in its order
+	tools  []*served    // the whole catalogue, in its order
+	hosted *passThrough // nil where nothing is passed through
 	open   context.Context
 	closed context.CancelFunc
 }
@@ -132,8 +134,16 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	s.addTools()
+	if len(o.Hosted.Names) > 0 {
+		if s.hosted, err = newPassThrough(s, o.Hosted); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
+
+// all are the tools of the catalogue and those that are passed through.
+func (s *Server) all() []*served { return slices.Concat(s.tools, s.hosted.known()) }
 
 func (s *Server) add(set string, t Tool, wanted bool) *served {
 	x := &served{Tool: t, set: set, unlisted: len(t.StandsFor) > 0}
@@ -167,7 +177,7 @@ func (s *Server) addTools() {
 func (s *Server) listed(all []mcp.Tool) []mcp.Tool {
 	time.AfterFunc(learnAfter, s.may.used)
 	by := make(map[string]*served, len(s.tools))
-	for _, t := range s.tools {
+	for _, t := range s.all() {
 		by[t.Name] = t
 	}
 	out := make([]mcp.Tool, 0, len(by))
@@ -177,7 +187,9 @@ func (s *Server) listed(all []mcp.Tool) []mcp.Tool {
 			continue
 		}
 		tool.RawInputSchema, tool.Annotations = s.published(t), t.hints()
-		if s.opts.OutputSchemas {
+		if t.isHosted() {
+			tool.Title, tool.Description = t.Title, t.Doc
+		} else if s.opts.OutputSchemas {
 			tool.RawOutputSchema = outputs.get(t.code.out(), func() json.RawMessage { return mustJSON(schemaOf(t.code.out())) })
 		}
 		out = append(out, tool)
@@ -188,6 +200,7 @@ func (s *Server) listed(all []mcp.Tool) []mcp.Tool {
 // Close ends what Learn began, and waits until the audit file has its last lines, which takes a few seconds at most.
 func (s *Server) Close() error {
 	s.closed()
+	s.hosted.close()
 	if s.record.audit != nil {
 		s.record.audit.close()
 	}
@@ -222,7 +235,12 @@ func (s *Server) handler(t *served) server.ToolHandlerFunc {
 			out, err = s.runSafely(withProgress(ctx, req), c)
 		}
 		var text string
-		if err == nil {
+		asItIs, other := out.(interface{ render(limit int) string })
+		switch {
+		case err != nil:
+		case other:
+			text = asItIs.render(s.opts.MaxReplyBytes)
+		default:
 			text, err = encode(out, s.opts.MaxReplyBytes)
 		}
 		var q question
@@ -248,7 +266,7 @@ func (s *Server) handler(t *served) server.ToolHandlerFunc {
 			}
 		}
 		s.record.record(ctx, c, o, "", len(text), time.Since(start), changed)
-		return result(text, s.opts.OutputSchemas), nil
+		return result(text, s.opts.OutputSchemas && !t.isHosted()), nil
 	}
 }
 
@@ -304,7 +322,7 @@ type Info struct {
 // Served counts the tools that are listed, by toolset.
 func (s *Server) Served() map[string]int {
 	out := map[string]int{}
-	for _, t := range s.tools {
+	for _, t := range s.all() {
 		if !t.unlisted && !t.behind && s.whyHidden(t) == "" {
 			out[t.set]++
 		}
@@ -315,7 +333,7 @@ func (s *Server) Served() map[string]int {
 // Tools describes the whole catalogue in its order, with what is hidden and why.
 func (s *Server) Tools() []Info {
 	var out []Info
-	for _, t := range s.tools {
+	for _, t := range s.all() {
 		if t.unlisted {
 			continue
 		}
@@ -327,6 +345,6 @@ func (s *Server) Tools() []Info {
 
 // Suggest names a tool near to one that does not exist, for an error.
 func (s *Server) Suggest(name string) string {
-	names := keysOf(s.tools, func(t *served) string { return t.Name })
+	names := keysOf(s.all(), func(t *served) string { return t.Name })
 	return strings.Trim(didYouMean(name, names), " ()")
 }

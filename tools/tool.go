@@ -46,6 +46,8 @@ type Spec struct {
 	Unconfirmed string
 	// Additive tools do more when they are called twice, although they change what exists.
 	Additive bool
+	// Always says that a change by this tool is confirmed wherever it is.
+	Always bool
 }
 
 // Tool is a Spec bound to typed code.
@@ -123,6 +125,9 @@ func (t Tool) in() reflect.Type { return reflect.TypeOf(t.code.in()).Elem() }
 
 // run answers a call.
 func (t Tool) run(ctx context.Context, c *call) (any, error) {
+	if k, ok := t.code.(*hostedCode); ok {
+		return k.run(ctx, c)
+	}
 	if r, ok := t.code.(readerCode); ok {
 		in := r.in()
 		if err := c.bind(in); err != nil {
@@ -213,6 +218,9 @@ type call struct {
 // granted (a change, destructive, not idempotent, open to the world): assistants
 // that run unattended call what is read-only, or neither destructive nor open.
 func (t Tool) hints() mcp.ToolAnnotation {
+	if k, ok := t.code.(*hostedCode); ok {
+		return k.hints
+	}
 	if t.Effect == Read {
 		return mcp.ToolAnnotation{ReadOnlyHint: mcp.ToBoolPtr(true)} // the others are for what is not
 	}

@@ -35,9 +35,13 @@ func (cmd callCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(s.Tools(), func(t tools.Info) bool {
-		return t.Name == cmd.Tool || slices.Contains(t.Aliases, cmd.Tool)
-	}) {
+	there := func(t tools.Info) bool { return t.Name == cmd.Tool || slices.Contains(t.Aliases, cmd.Tool) }
+	if !slices.ContainsFunc(s.Tools(), there) {
+		if _, err := s.ReadHosted(ctx); err != nil {
+			a.log.Warn("hosted tools are not known", "error", err)
+		}
+	}
+	if !slices.ContainsFunc(s.Tools(), there) {
 		text := fmt.Sprintf("there is no tool %q", cmd.Tool)
 		if near := s.Suggest(cmd.Tool); near != "" {
 			text += "; " + near

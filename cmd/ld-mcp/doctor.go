@@ -77,6 +77,7 @@ func (x *examination) run(ctx context.Context) {
 		x.checkDefaults(ctx)
 		x.checkTools()
 		x.checkPermissions(ctx)
+		x.checkHostedTools(ctx)
 		return
 	}
 	x.checkTools()
@@ -315,6 +316,29 @@ func (x *examination) checkPermissions(ctx context.Context) {
 		return
 	}
 	x.ok("permissions", "%s", says)
+}
+
+// checkHostedTools looks whether LaunchDarkly's hosted server takes the token and has the tools.
+func (x *examination) checkHostedTools(ctx context.Context) {
+	if len(x.HostedTools) == 0 {
+		return
+	}
+	s, err := x.newServer(x.client)
+	if err != nil {
+		return // checkTools tells
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	found, err := s.ReadHosted(ctx)
+	switch {
+	case err != nil:
+		x.warn("hosted", "%s. LaunchDarkly documents OAuth for it, so it may not take an access token; all other tools work without it", sentence(err))
+		return
+	case len(found.Missing)+len(found.Left) > 0:
+		x.warn("hosted", "%d of %d tools are passed through; not there: %s; left out: %s", len(found.Served), found.Offered, cmp.Or(strings.Join(found.Missing, ", "), "none"), cmp.Or(strings.Join(found.Left, "; "), "none"))
+	default:
+		x.ok("hosted", "%d of %d tools are passed through", len(found.Served), found.Offered)
+	}
 }
 
 func sentence(err error) string { return strings.TrimRight(err.Error(), ".") }

@@ -4,6 +4,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
 )
 
 // options are what every command takes. Each has an environment variable too:
@@ -28,6 +30,8 @@ type options struct {
 	Toolsets      []string      `group:"Tools" placeholder:"NAME" help:"Toolsets to serve: default, all, dynamic (four tools that find and call all the others), or names that the tools command shows; default if not given."`
 	Tools         []string      `group:"Tools" placeholder:"NAME" help:"Tools to serve, as names or globs: on top of --toolsets, or these alone when --toolsets is not given."`
 	ExcludeTools  []string      `group:"Tools" placeholder:"NAME" help:"Tools to leave out, as names or globs."`
+	HostedTools   []string      `group:"Tools" placeholder:"NAME" help:"Tools of the MCP server that LaunchDarkly hosts to pass through, as names or globs, such as query-logs; none if not given. They are called with the same access token."`
+	HostedURL     []string      `name:"hosted-url" group:"Tools" placeholder:"URL" help:"Address of a hosted MCP server for --hosted-tools, several where there are several; LaunchDarkly's own if not given, which there is for --region us alone."`
 	MaxReplyBytes int           `group:"Tools" default:"20000" placeholder:"N" help:"Longest reply of a tool; a longer one is shortened and says how to go on."`
 	OutputSchemas bool          `group:"Tools" help:"Announce output schemas and send structuredContent besides text."`
 	Timeout       time.Duration `group:"Tools" default:"30s" placeholder:"TIME" help:"Longest time that one call of a tool may take."`
@@ -72,7 +76,7 @@ func (o *options) check() error {
 		values *[]string
 	}{
 		{"allow-projects", &o.AllowProjects}, {"allow-environments", &o.AllowEnvironments}, {"protect", &o.Protect},
-		{"toolsets", &o.Toolsets}, {"tools", &o.Tools}, {"exclude-tools", &o.ExcludeTools},
+		{"toolsets", &o.Toolsets}, {"tools", &o.Tools}, {"exclude-tools", &o.ExcludeTools}, {"hosted-tools", &o.HostedTools},
 	} {
 		var out []string
 		for _, v := range *list.values {
@@ -101,7 +105,38 @@ func (o *options) check() error {
 	case o.SandboxFlags < 0:
 		return usagef("--sandbox-flags must not be negative, got %d", o.SandboxFlags)
 	}
+	if err := o.checkHosted(); err != nil {
+		return err
+	}
 	return o.checkHTTP()
+}
+
+// checkHosted finds the hosted servers, and refuses what would send the access token elsewhere than was meant.
+func (o *options) checkHosted() error {
+	if len(o.HostedTools) == 0 {
+		return nil
+	}
+	own := ldclient.Hosted[o.Region]
+	for _, address := range o.HostedURL {
+		if err := ldclient.CheckHosted(address); err != nil {
+			return usagef("--hosted-url: %w", err)
+		}
+		if o.Sandbox && !ldclient.HostedHere(address) {
+			return usagef("--hosted-url: what --sandbox shows is made up, so only a server on this machine goes with it")
+		}
+	}
+	switch {
+	case len(o.HostedURL) > 0:
+		return nil
+	case o.Sandbox:
+		return usagef("--hosted-tools: the sandbox has no hosted server; name one on this machine with --hosted-url")
+	case o.BaseURL != "" && strings.TrimRight(o.BaseURL, "/") != ldclient.Regions[o.Region]:
+		return usagef("--hosted-tools: with --base-url it is not known which hosted server the access token is for; name it with --hosted-url")
+	case own == "":
+		return usagef("--hosted-tools: LaunchDarkly hosts no MCP server for --region %s; leave it out, or name one with --hosted-url", o.Region)
+	}
+	o.HostedURL = []string{own}
+	return nil
 }
 
 // checkHTTP refuses options that would serve to more callers than was meant.

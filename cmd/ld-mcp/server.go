@@ -70,6 +70,7 @@ func (a *app) serverOptions(client *ldclient.Client) (tools.Options, error) {
 		ReadOnly: a.ReadOnly, Project: a.Project, Environment: a.Environment,
 		Protect: a.Protect, Confirm: tools.Confirm(a.Confirm),
 		Toolsets: a.Toolsets, Tools: a.Tools, ExcludeTools: a.ExcludeTools,
+		Hosted:        tools.Hosted{Names: a.HostedTools, URLs: a.HostedURL},
 		MaxReplyBytes: a.MaxReplyBytes, OutputSchemas: a.OutputSchemas, AllowReview: a.AllowReview, Timeout: a.Timeout, Log: a.log,
 	}
 	var err error

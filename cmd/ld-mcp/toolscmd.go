@@ -20,9 +20,15 @@ func (cmd toolsCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if known, err := a.newClient(); err == nil && len(a.HostedTools) > 0 {
+		ld = known
+	}
 	s, err := a.newServer(ld)
 	if err != nil {
 		return err
+	}
+	if _, err := s.ReadHosted(ctx); err != nil {
+		a.log.Warn("hosted tools are shown as they are named", "error", err)
 	}
 	if cmd.JSON {
 		c, err := connect(ctx, s, "ld-mcp tools")
