@@ -75,6 +75,7 @@ type Client struct {
 	Relay          *RelayService
 	Usage          *UsageService
 	Insights       *InsightsService
+	API            *APIService
 
 	cfg Config
 	*account
@@ -88,6 +89,7 @@ type account struct {
 	reads   *reads
 	order   *order
 	print   [32]byte // key of fingerprints
+	spec    apiDocument
 }
 
 type service struct{ c *Client }
@@ -121,7 +123,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &account{base: base, http: newRetrier(cfg.Transport), limiter: newLimiter(), reads: newReads(cfg.Cache, cfg.MaxBody), order: newOrder()}
+	a := &account{base: base, http: newRetrier(cfg.Transport), limiter: newLimiter(), reads: newReads(cfg.Cache, cfg.MaxBody), order: newOrder(), spec: newAPIDocument()}
 	rand.Read(a.print[:])
 	if cfg.Retried != nil {
 		a.http.RequestLogHook = func(_ retryablehttp.Logger, _ *http.Request, attempt int) {
@@ -179,6 +181,7 @@ func newClient(cfg Config, a *account) *Client {
 	c.Relay = (*RelayService)(&s)
 	c.Usage = (*UsageService)(&s)
 	c.Insights = (*InsightsService)(&s)
+	c.API = (*APIService)(&s)
 	return c
 }
 

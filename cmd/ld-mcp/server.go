@@ -70,7 +70,7 @@ func (a *app) serverOptions(client *ldclient.Client) (tools.Options, error) {
 		ReadOnly: a.ReadOnly, Project: a.Project, Environment: a.Environment,
 		Protect: a.Protect, Confirm: tools.Confirm(a.Confirm),
 		Toolsets: a.Toolsets, Tools: a.Tools, ExcludeTools: a.ExcludeTools,
-		MaxReplyBytes: a.MaxReplyBytes, OutputSchemas: a.OutputSchemas, AllowReview: a.AllowReview, Timeout: a.Timeout, Log: a.log,
+		MaxReplyBytes: a.MaxReplyBytes, OutputSchemas: a.OutputSchemas, AllowReview: a.AllowReview, AllowOperations: a.AllowOperations, Timeout: a.Timeout, Log: a.log,
 	}
 	var err error
 	if o.Key, err = a.key(); err != nil {
