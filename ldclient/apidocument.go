@@ -3,6 +3,7 @@ package ldclient
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -83,6 +84,15 @@ func (s *APIService) read(ctx context.Context, etag string) (*openapi.Document, 
 type documentReader struct{ doc *openapi.Document }
 
 func (r *documentReader) stream(d *json.Decoder) (err error) {
-	r.doc, err = openapi.Read(d, SecretName)
+	if r.doc, err = openapi.Read(d, SecretName); errors.Is(err, openapi.ErrNoOperations) {
+		return nil // missing tells of it
+	}
 	return err
+}
+
+func (r *documentReader) missing() string {
+	if r.doc == nil {
+		return "operations"
+	}
+	return ""
 }

@@ -43,6 +43,9 @@ func sandboxDocument(t *testing.T) *openapi.Document {
 // operationOf finds the operation of a request in a document, the most literal one where several fit.
 func operationOf(doc *openapi.Document, method, path string) *openapi.Operation {
 	segs := strings.Split(strings.Trim(strings.TrimPrefix(path, openapi.Root), "/"), "/")
+	if segs[0] == "" {
+		segs = nil
+	}
 	var best *openapi.Operation
 	literal := func(op *openapi.Operation) string {
 		var b strings.Builder

@@ -39,6 +39,8 @@ func (s *Server) refuses(doc *openapi.Document, op *openapi.Operation, allow []s
 		}
 	case op.Method == "DELETE":
 		r.why = "it deletes"
+	case last == "settings" && op.Segments()[0] == "approval-requests":
+		r.why = "it decides which changes need an approval"
 	case slices.ContainsFunc(op.Segments(), func(seg string) bool { return slices.Contains(secretFamilies, foldedWord(seg)) }):
 		r.why = "it is about secrets"
 	case op.Reveals && op.Method != "PATCH":

@@ -16,13 +16,13 @@ import (
 var untold = []string{"_links", "_access", "_site"}
 
 // measure says how much of a value is shown.
-type measure struct{ items, inner, members, depth int }
+type measure struct{ items, inner, members, depth, text int }
 
 // measures go from all that is shown at best to the least.
 var measures = []measure{
-	{items: 1000, inner: 10, members: 1000, depth: 64}, {items: 20, inner: 10, members: 100, depth: 12}, {items: 10, inner: 5, members: 60, depth: 8},
-	{items: 10, inner: 3, members: 40, depth: 5}, {items: 5, inner: 3, members: 30, depth: 4}, {items: 5, inner: 2, members: 20, depth: 3},
-	{items: 3, inner: 1, members: 15, depth: 2}, {items: 1, inner: 1, members: 10, depth: 2},
+	{items: 1000, inner: 10, members: 1000, depth: 64, text: 100000}, {items: 20, inner: 10, members: 100, depth: 12, text: 4000}, {items: 10, inner: 5, members: 60, depth: 8, text: 2000},
+	{items: 10, inner: 3, members: 40, depth: 5, text: 1000}, {items: 5, inner: 3, members: 30, depth: 4, text: 500}, {items: 5, inner: 2, members: 20, depth: 3, text: 300},
+	{items: 3, inner: 1, members: 15, depth: 2, text: 200}, {items: 1, inner: 1, members: 10, depth: 2, text: 100},
 }
 
 // pruned is a value as it is shown.
@@ -75,6 +75,10 @@ func (p *pruned) value(v any, at string, m measure, depth int, main bool) any {
 			out[name] = p.value(v[name], at+"/"+escapePointer(name), m, depth-1, main && name == "items")
 		}
 		return out
+	case string:
+		if r := []rune(v); len(v) > m.text && len(r) > m.text {
+			return fmt.Sprintf("%s… (%d characters)", string(r[:m.text]), len(r))
+		}
 	}
 	return v
 }

@@ -27,7 +27,7 @@ func (writeInput) target() ldclient.Target { return ldclient.Target{} }
 // apiChange is one side of a change by an operation that no tool knows.
 type apiChange struct {
 	Request string         `json:"request,omitempty"`
-	Body    any            `json:"body,omitempty" doc:"as it would be sent, secrets masked"`
+	Body    any            `json:"body,omitempty" doc:"as it is sent, secrets masked"`
 	Data    any            `json:"data,omitempty"`
 	Cut     map[string]int `json:"cut,omitempty" doc:"by JSON Pointer: how many there are where fewer are shown"`
 }
@@ -81,8 +81,10 @@ func planWrite(ctx context.Context, c *call, in writeInput) (*plan[apiChange], e
 			send := k
 			send.Body = withComment(doc, k, how.Comment)
 			out := &apiChange{Request: requestText(send)}
-			if how.DryRun {
+			if send.Body != nil {
 				out.Body, _ = ldclient.MaskSecrets(anew(send.Body), ldclient.HoldsThirdParty(k.Op))
+			}
+			if how.DryRun {
 				if !c.ld.API.CanDryRun(k.Op) {
 					return out, nil
 				}

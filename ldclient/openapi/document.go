@@ -21,6 +21,9 @@ type Document struct {
 	words   func() *wordIndex
 }
 
+// ErrNoOperations is what Read returns for JSON that is no document, or one of nothing to call.
+var ErrNoOperations = errors.New("the document tells of no operations")
+
 // Operation is one method on one path.
 type Operation struct {
 	ID, Method string
@@ -240,7 +243,7 @@ func (op *Operation) String() string { return op.Method + " " + op.Path }
 // finish keeps of the components what operations need.
 func (r *reader) finish() (*Document, error) {
 	if len(r.doc.ops) == 0 {
-		return nil, errors.New("the document tells of no operations")
+		return nil, ErrNoOperations
 	}
 	for op, raw := range r.found {
 		r.parameters(op, raw.parameters)
