@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -111,22 +112,37 @@ func (s *APIService) Call(ctx context.Context, k APICall) (*APIReply, error) {
 }
 
 // freeNames are parameters that may hold any text. All others are keys and ids.
-var freeNames = []string{"contextKey", "contextKind", "userKey", "attributeName", "branch", "repo", "repositoryKey", "versionKey", "id", "key", "resourceKey"}
+var freeNames = []string{"contextKey", "userKey", "attributeName", "branch", "repo", "repositoryKey", "versionKey"}
 
 func (s *APIService) path(k APICall) apiPath {
 	var segs []any
 	for _, seg := range k.Op.Segments() {
 		name, isName := k.Op.Parameter(seg)
+		value := k.Path[name]
 		switch {
 		case !isName:
 			segs = append(segs, seg)
-		case slices.Contains(freeNames, name):
-			segs = append(segs, free(k.Path[name]))
+		case slices.Contains(freeNames, name) || name == "key" && slices.Contains(k.Op.Segments(), "contexts"):
+			if climbs(value) {
+				return apiPath{err: &InvalidError{Message: fmt.Sprintf("%s: %q could be taken for the path of something else", name, cut(value, 80))}}
+			}
+			segs = append(segs, free(value))
 		default:
-			segs = append(segs, k.Path[name])
+			segs = append(segs, value)
 		}
 	}
 	return path(segs...)
+}
+
+// climbs reports whether something between LaunchDarkly and here that decodes paths could take a value for a path that leads elsewhere.
+func climbs(value string) bool {
+	low := strings.ToLower(value)
+	if strings.Contains(low, "%2e") || strings.Contains(low, "%2f") || strings.Contains(low, "%5c") || strings.Contains(low, "%25") {
+		return true
+	}
+	return slices.ContainsFunc(strings.FieldsFunc(value, func(r rune) bool { return r == '/' || r == '\\' || r == ';' }), func(part string) bool {
+		return part == "." || part == ".."
+	})
 }
 
 // anyReply is a reply of any form, numbers as they are written.

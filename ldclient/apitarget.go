@@ -82,8 +82,8 @@ func positions(segs []string) (project, environment int) {
 // place is what a call names.
 type place struct {
 	projects, environments []string
-	inBody                 []string // environments that the body names
-	elsewhere              bool     // something is named that cannot be told
+	elsewhere              bool     // a project is named that cannot be told
+	vague                  bool     // an environment is
 }
 
 func add(list *[]string, key string) {
@@ -198,6 +198,8 @@ func writeTarget(k APICall, at Target, query, body place) Target {
 	switch {
 	case at.Project == "" || query.elsewhere || body.elsewhere:
 		return Target{}
+	case query.vague || body.vague:
+		at.Environment = ""
 	case at.Environment != "":
 		if slices.ContainsFunc(environments, func(e string) bool { return e != at.Environment }) {
 			at.Environment = ""
@@ -237,6 +239,8 @@ func (p *place) named(name, value string) {
 		add(&p.projects, value)
 	case slices.Contains(environmentNames, name):
 		add(&p.environments, value)
+	case strings.HasPrefix(name, "env"):
+		p.vague = true
 	case name == "resourceid" || name == "resource" || name == "spec":
 		p.specifier(value)
 	}
@@ -249,6 +253,8 @@ func (p *place) specifier(text string) {
 		key, _, _ := strings.Cut(rest, ";")
 		switch {
 		case kind != "proj" && kind != "env":
+		case (strings.ContainsAny(key, "*,{}") || key == "") && kind == "env":
+			p.vague = true
 		case strings.ContainsAny(key, "*,{}") || key == "":
 			p.elsewhere = true
 		case kind == "proj":
@@ -274,6 +280,7 @@ func (p *place) value(v any) {
 				case string:
 					p.named(name, one)
 				case map[string]any:
+					p.vague = p.vague || strings.HasPrefix(name, "env")
 					if key, ok := one["key"].(string); ok && (name == "source" || name == "target") {
 						p.named("environment", key)
 					}

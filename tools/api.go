@@ -34,7 +34,7 @@ type operationSearch struct {
 }
 
 func (c *call) rowOf(doc *openapi.Document, op *openapi.Operation) operationRow {
-	row := operationRow{Operation: clean(op.ID), Request: op.String(), Summary: short(clean(op.Summary), 100), Deprecated: op.Deprecated, Writes: c.ld.API.Writes(op)}
+	row := operationRow{Operation: short(clean(op.ID), 100), Request: op.String(), Summary: short(clean(op.Summary), 100), Deprecated: op.Deprecated, Writes: c.ld.API.Writes(op)}
 	if strings.EqualFold(row.Summary, row.Operation) {
 		row.Summary = ""
 	}
@@ -49,7 +49,7 @@ func (c *call) rowOf(doc *openapi.Document, op *openapi.Operation) operationRow 
 
 var searchAPI = readCall(Spec{
 	Name: "search-api", Title: "Search the REST API",
-	Doc: "Find operations of LaunchDarkly's REST API by words, for what no other tool does. With operation, tells what that one takes.",
+	Doc: "Find operations of the REST API by words, for what no other tool does. With operation: what it takes.",
 }, func(ctx context.Context, c *call, in struct {
 	Query     string `json:"query,omitempty" doc:"A few words"`
 	Operation string `json:"operation,omitempty" alias:"operationId" doc:"operationId, or method and path"`
@@ -82,9 +82,9 @@ var searchAPI = readCall(Spec{
 
 // operationInput is what names an operation and its parameters. The values are checked against the document.
 type operationInput struct {
-	Operation string              `json:"operation" alias:"operationId" doc:"operationId, or method and path with parameters in braces"`
-	Path      map[string]anyValue `json:"path,omitempty" alias:"pathParameters" brief:"true" doc:"Path parameters by name"`
-	Query     map[string]anyValue `json:"query,omitempty" alias:"queryParameters" brief:"true" doc:"Query parameters by name"`
+	Operation string              `json:"operation" alias:"operationId" doc:"operationId, or method and path"`
+	Path      map[string]anyValue `json:"path,omitempty" alias:"pathParameters" brief:"true" doc:"Parameters by name"`
+	Query     map[string]anyValue `json:"query,omitempty" alias:"queryParameters" brief:"true" doc:"Parameters by name"`
 	Body      anyValue            `json:"body,omitempty" doc:"JSON"`
 }
 

@@ -21,8 +21,8 @@ type apiReply struct {
 
 type readInput struct {
 	operationInput
-	Pointer string   `json:"pointer,omitempty" doc:"JSON Pointer to a part of the reply"`
-	Fields  []string `json:"fields,omitempty" doc:"Members to keep of each item"`
+	Pointer string   `json:"pointer,omitempty" doc:"JSON Pointer into the reply"`
+	Fields  []string `json:"fields,omitempty" doc:"Members to keep"`
 	paged
 }
 
@@ -34,7 +34,7 @@ const (
 
 var readAPI = readCall(Spec{
 	Name: "read-api", Title: "Call a reading operation",
-	Doc: "Call an operation that reads; search-api finds it and tells its parameters. Secrets are masked, lists inside show ten.",
+	Doc: "Call an operation that search-api found and that reads. Secrets are masked; lists inside show ten.",
 }, func(ctx context.Context, c *call, in readInput) (*apiReply, error) {
 	doc, k, err := in.prepare(ctx, c)
 	if err != nil {

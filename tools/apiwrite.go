@@ -33,8 +33,8 @@ type apiChange struct {
 }
 
 var writeAPI = updateCall(Spec{
-	Name: "write-api", Title: "Call a changing operation", Action: "any", Additive: true,
-	Doc: "Call an operation that changes something; search-api finds it and tells its parameters. Use another tool where there is one.",
+	Name: "write-api", Title: "Call a changing operation", Action: "*", Additive: true,
+	Doc: "Call an operation that search-api found and that changes something. Prefer another tool where there is one.",
 }, planWrite)
 
 func planWrite(ctx context.Context, c *call, in writeInput) (*plan[apiChange], error) {
