@@ -37,6 +37,7 @@ type call struct {
 	contentType string
 	beta        bool
 	writes      bool
+	etag        string // of what is known already; the answer is 304 when it is so still
 }
 
 func get[T any](ctx context.Context, c *Client, at Target, p apiPath, q url.Values) (*T, error) {
@@ -92,7 +93,7 @@ func (c *Client) reply(ctx context.Context, k call) (*http.Response, *flight, er
 		return nil, nil, err
 	}
 	query := k.query.Encode()
-	if k.method != http.MethodGet || k.writes {
+	if k.method != http.MethodGet || k.writes || k.path.escaped == documentPath {
 		resp, err := c.send(ctx, k, query, token, nil)
 		return resp, nil, err
 	}
@@ -176,6 +177,9 @@ func (c *Client) request(ctx context.Context, k call, query string, token Token)
 	req.Header.Set("LD-API-Version", apiVersion)
 	if k.beta {
 		req.Header.Set("LD-API-Version", "beta")
+	}
+	if k.etag != "" {
+		req.Header.Set("If-None-Match", k.etag)
 	}
 	if k.contentType != "" {
 		req.Header.Set("Content-Type", k.contentType)

@@ -75,6 +75,7 @@ type Client struct {
 	Relay          *RelayService
 	Usage          *UsageService
 	Insights       *InsightsService
+	API            *APIService
 
 	cfg Config
 	*account
@@ -89,6 +90,7 @@ type account struct {
 	order   *order
 	written writtenParts // of AI configs
 	print   [32]byte     // key of fingerprints
+	spec    apiDocument
 }
 
 type service struct{ c *Client }
@@ -122,7 +124,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &account{base: base, http: newRetrier(cfg.Transport), limiter: newLimiter(), reads: newReads(cfg.Cache, cfg.MaxBody), order: newOrder()}
+	a := &account{base: base, http: newRetrier(cfg.Transport), limiter: newLimiter(), reads: newReads(cfg.Cache, cfg.MaxBody), order: newOrder(), spec: newAPIDocument()}
 	rand.Read(a.print[:])
 	if cfg.Retried != nil {
 		a.http.RequestLogHook = func(_ retryablehttp.Logger, _ *http.Request, attempt int) {
@@ -180,6 +182,7 @@ func newClient(cfg Config, a *account) *Client {
 	c.Relay = (*RelayService)(&s)
 	c.Usage = (*UsageService)(&s)
 	c.Insights = (*InsightsService)(&s)
+	c.API = (*APIService)(&s)
 	return c
 }
 

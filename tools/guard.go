@@ -105,7 +105,7 @@ func (g *guard) check(ctx context.Context, c *call, p intent) error {
 			protected = append(protected, e.Key+" ("+why+")")
 		}
 	}
-	if g.opts.Confirm == ConfirmNever || len(protected) == 0 && c.tool.Effect != Delete && !c.tool.Always && !account {
+	if g.opts.Confirm == ConfirmNever || len(protected) == 0 && c.tool.Effect != Delete && !account && !p.Always {
 		return nil
 	}
 	c.confirmed = true
@@ -153,10 +153,10 @@ func (g *guard) confirm(ctx context.Context, c *call, p intent, protected []stri
 		says += " " + upper(strings.TrimSuffix(note, ".")) + "."
 	}
 	word := cmp.Or(c.target.Environment, p.Within)
-	if c.tool.Effect == Delete || word == "" {
+	if c.tool.Effect == Delete || p.Always || word == "" {
 		word = c.target.Key
 	}
-	word = cmp.Or(word, c.target.Project, "account")
+	word = cmp.Or(word, c.target.Environment, c.target.Project, "account")
 	elicits := canElicit(ctx)
 	if !elicits && g.opts.Confirm != ConfirmAsk && c.given.Confirm == word {
 		return nil

@@ -126,7 +126,7 @@ func (k *hostedCode) write(ctx context.Context, c *call, send map[string]any) (a
 		return hostedDry{DryRun: true, Resource: c.target.String(), Tool: name, Arguments: send,
 			Notes: []string{"LaunchDarkly's hosted tools cannot be tried out: these arguments would be sent, and nothing was"}}, nil
 	}
-	p := intent{Says: fmt.Sprintf("call LaunchDarkly's hosted tool %s with %s", name, mustJSON(send)), Version: k.version, Notes: uncommented(c.given)}
+	p := intent{Says: fmt.Sprintf("call LaunchDarkly's hosted tool %s with %s", name, mustJSON(send)), Version: k.version, Always: k.always, Notes: uncommented(c.given)}
 	if was, asked := h.asked.Load(name); asked && was != k.version { // what was agreed to is not what would be done
 		c.given.Confirm = ""
 		p.Notes = append(p.Notes, "LaunchDarkly describes the tool otherwise than when this was asked last")

@@ -31,6 +31,7 @@ type hostedCode struct {
 	schema  json.RawMessage
 	hints   mcp.ToolAnnotation
 	takes   map[string]string // its own arguments and their types, as far as it says
+	always  bool              // a call is confirmed wherever it is
 	version string            // digest of what decides how a call is treated
 }
 
@@ -48,8 +49,8 @@ const ofHosted = "A tool of LaunchDarkly's hosted MCP server"
 // unread is a tool that was named, as long as nothing is known of it.
 func (h *passThrough) unread(name string) *served {
 	t := &served{set: hostedSet, Tool: Tool{
-		Spec:   Spec{Name: name, Title: name, Doc: ofHosted + "; what it takes is not read yet.", Always: true},
-		Effect: Update, code: &hostedCode{schema: anyObject},
+		Spec:   Spec{Name: name, Title: name, Doc: ofHosted + "; what it takes is not read yet."},
+		Effect: Update, code: &hostedCode{schema: anyObject, always: true},
 	}}
 	h.hide(t)
 	if neverReads(name) || t.hidden != becauseReadOnly {
@@ -72,9 +73,9 @@ func (h *passThrough) serve(from *hosted.Server, def hosted.Tool, size int) *ser
 	if t.Title == "" {
 		t.Title = def.Name
 	}
-	t.Always = def.Destructive == nil || *def.Destructive || removes(def.Name)
+	k.always = def.Destructive == nil || *def.Destructive || removes(def.Name)
 	if def.ReadOnly != nil && *def.ReadOnly && !neverReads(def.Name) {
-		t.Effect, t.Always = Read, false
+		t.Effect, k.always = Read, false
 	}
 	schema, ok := checkedSchema(def.InputSchema)
 	if !ok || size+len(def.InputSchema) > maxHostedAll {
@@ -93,13 +94,13 @@ func (h *passThrough) serve(from *hosted.Server, def hosted.Tool, size int) *ser
 	switch {
 	case t.Effect == Read:
 		k.hints.ReadOnlyHint = mcp.ToBoolPtr(true)
-	case !t.Always:
+	case !k.always:
 		k.hints.DestructiveHint = mcp.ToBoolPtr(false)
 	}
 	if t.Effect != Read && def.Idempotent != nil && *def.Idempotent {
 		k.hints.IdempotentHint = def.Idempotent
 	}
-	k.version = digest([]any{from.Host(), t.Effect, t.Always, def.Description, string(def.InputSchema)})
+	k.version = digest([]any{from.Host(), t.Effect, k.always, def.Description, string(def.InputSchema)})
 	h.hide(t)
 	return t
 }

@@ -116,24 +116,4 @@ func didYouMean(given string, have []string) string {
 }
 
 // nearest offers up to three keys that are near to the one given.
-func nearest(given string, have []string) string {
-	type candidate struct {
-		key      string
-		distance int
-	}
-	var near []candidate
-	for _, key := range have {
-		d := typo.Distance(strings.ToLower(given), strings.ToLower(key))
-		if strings.Contains(strings.ToLower(key), strings.ToLower(given)) {
-			d = min(d, 1)
-		}
-		if d <= max(2, len(given)/3) {
-			near = append(near, candidate{key, d})
-		}
-	}
-	slices.SortStableFunc(near, func(a, b candidate) int { return a.distance - b.distance })
-	if len(near) == 0 {
-		return ""
-	}
-	return " (did you mean " + strings.Join(keysOf(near[:min(3, len(near))], func(c candidate) string { return c.key }), ", ") + "?)"
-}
+func nearest(given string, have []string) string { return typo.Nearest(given, have) }

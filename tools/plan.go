@@ -59,6 +59,8 @@ type intent struct {
 	Instructions []ldclient.Instruction // the semantic patch, for an approval request
 	Notes        []string               // what the caller should know besides
 	Target       ldclient.Target        // what would change, where the arguments do not tell
+	Wide         bool                   // what would change is the account itself, or nobody can tell what
+	Always       bool                   // it is put to a person wherever it is
 	Within       string                 // the environment of the patch, where the change reaches all environments as well
 	Again        bool                   // a change without instructions that may be planned anew after a lost race
 	AskWith      map[string]any         // what an approval request takes besides the instructions
@@ -213,7 +215,7 @@ func (laterKnown) knownLater() {}
 
 // aimed takes over the target that a plan found, and refuses one out of scope.
 func (c *call) aimed(p intent) error {
-	if p.Target.Project == "" {
+	if p.Target.Project == "" && !p.Wide {
 		return cannot("it could not be found out what this would change; use LaunchDarkly's own page")
 	}
 	c.target = p.Target

@@ -22,25 +22,28 @@ import (
 
 // Options are what the operator decides.
 type Options struct {
-	Client        *ldclient.Client
-	Version       string        // of this program
-	ReadOnly      bool          // serve only tools that change nothing
-	AllowReview   bool          // serve tools that approve or decline other people's requests
-	Project       string        // stands in where a call gives no projectKey
-	Environment   string        // stands in where a call gives no environmentKey
-	Protect       []string      // globs of environments to protect besides LaunchDarkly's own marks
-	Confirm       Confirm       // default ConfirmAuto
-	Toolsets      []string      // default "default"
-	Tools         []string      // names and globs
-	ExcludeTools  []string      // names and globs
-	MaxReplyBytes int           // default 20,000
-	Hosted        Hosted        // tools of LaunchDarkly's hosted servers to pass through; default none
-	OutputSchemas bool          // advertise output schemas and send structuredContent
-	Timeout       time.Duration // of one call of a tool; default 30 s
-	Log           *slog.Logger  // default none
-	Audit         io.Writer     // gets one JSON line for each write and each refusal; nil for none
-	AuditRequired bool          // refuse a change of which Audit does not take a line first
-	Key           []byte        // seals confirmations; default random
+	Client      *ldclient.Client
+	Version     string // of this program
+	ReadOnly    bool   // serve only tools that change nothing
+	AllowReview bool   // serve tools that approve or decline other people's requests
+	// AllowOperations lists, as ids and globs, the operations that write-api calls although they delete, hold
+	// secrets or are the business of a tool of their own.
+	AllowOperations []string
+	Project         string        // stands in where a call gives no projectKey
+	Environment     string        // stands in where a call gives no environmentKey
+	Protect         []string      // globs of environments to protect besides LaunchDarkly's own marks
+	Confirm         Confirm       // default ConfirmAuto
+	Toolsets        []string      // default "default"
+	Tools           []string      // names and globs
+	ExcludeTools    []string      // names and globs
+	MaxReplyBytes   int           // default 20,000
+	Hosted          Hosted        // tools of LaunchDarkly's hosted servers to pass through; default none
+	OutputSchemas   bool          // advertise output schemas and send structuredContent
+	Timeout         time.Duration // of one call of a tool; default 30 s
+	Log             *slog.Logger  // default none
+	Audit           io.Writer     // gets one JSON line for each write and each refusal; nil for none
+	AuditRequired   bool          // refuse a change of which Audit does not take a line first
+	Key             []byte        // seals confirmations; default random
 	// Around, if set, is told of each call of a tool and its _meta; it may add to
 	// the context, and is told how the call ended.
 	Around func(ctx context.Context, tool string, meta map[string]any) (context.Context, func(outcome, resource string))

@@ -46,8 +46,6 @@ type Spec struct {
 	Unconfirmed string
 	// Additive tools do more when they are called twice, although they change what exists.
 	Additive bool
-	// Always says that a change by this tool is confirmed wherever it is.
-	Always bool
 }
 
 // Tool is a Spec bound to typed code.
@@ -70,7 +68,7 @@ type readerCode interface {
 
 type writerCode interface {
 	code
-	makePlan(ctx context.Context, ld *ldclient.Client, in any) (*plan[any], error)
+	makePlan(ctx context.Context, c *call, in any) (*plan[any], error)
 }
 
 // A reader is the code of a tool that changes nothing. It sees typed arguments and returns a typed reply.
@@ -97,8 +95,21 @@ type writer[In targeted, View any] func(context.Context, *ldclient.Client, In) (
 
 func (h writer[In, View]) in() any           { return new(In) }
 func (h writer[In, View]) out() reflect.Type { return reflect.TypeFor[change[View]]() }
-func (h writer[In, View]) makePlan(ctx context.Context, ld *ldclient.Client, in any) (*plan[any], error) {
-	p, err := h(ctx, ld, *in.(*In))
+func (h writer[In, View]) makePlan(ctx context.Context, c *call, in any) (*plan[any], error) {
+	p, err := h(ctx, c.ld, *in.(*In))
+	if err != nil {
+		return nil, err
+	}
+	return p.untyped(), nil
+}
+
+// A callWriter is a writer that works with other tools of its server.
+type callWriter[In targeted, View any] func(context.Context, *call, In) (*plan[View], error)
+
+func (h callWriter[In, View]) in() any           { return new(In) }
+func (h callWriter[In, View]) out() reflect.Type { return reflect.TypeFor[change[View]]() }
+func (h callWriter[In, View]) makePlan(ctx context.Context, c *call, in any) (*plan[any], error) {
+	p, err := h(ctx, c, *in.(*In))
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +130,9 @@ func readCall[In, Out any](s Spec, h callReader[In, Out]) Tool { return Tool{s, 
 
 func create[In targeted, View any](s Spec, h writer[In, View]) Tool { return Tool{s, Create, h} }
 func update[In targeted, View any](s Spec, h writer[In, View]) Tool { return Tool{s, Update, h} }
+func updateCall[In targeted, View any](s Spec, h callWriter[In, View]) Tool {
+	return Tool{s, Update, h}
+}
 func remove[In targeted, View any](s Spec, h writer[In, View]) Tool { return Tool{s, Delete, h} }
 
 func (t Tool) in() reflect.Type { return reflect.TypeOf(t.code.in()).Elem() }
@@ -165,7 +179,7 @@ func (t Tool) begin(ctx context.Context, c *call) (func() (*plan[any], error), e
 		return nil, err
 	}
 	return func() (*plan[any], error) {
-		p, err := w.makePlan(ldclient.WithoutWrites(ctx), c.ld, in)
+		p, err := w.makePlan(ldclient.WithoutWrites(ctx), c, in)
 		if err != nil {
 			return nil, err
 		}

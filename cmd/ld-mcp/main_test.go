@@ -130,7 +130,7 @@ func TestEveryOptionHasAVariable(t *testing.T) {
 	t.Parallel()
 	values := map[string]string{
 		"region": "eu", "base-url": "https://proxy.example", "project": "shop", "environment": "test", "sandbox": "1", "sandbox-flags": "7",
-		"read-only": "true", "allow-projects": "shop, mob*", "allow-environments": "test,staging", "protect": "live-*", "confirm": "ask", "audit-file": "audit.jsonl", "audit-required": "true", "allow-review": "true",
+		"read-only": "true", "allow-projects": "shop, mob*", "allow-environments": "test,staging", "protect": "live-*", "confirm": "ask", "audit-file": "audit.jsonl", "audit-required": "true", "allow-review": "true", "allow-operations": "deleteView,reset*",
 		"toolsets": "flags,audit", "tools": "whoami", "exclude-tools": "toggle-*", "hosted-tools": "query-*,get-keys", "hosted-url": "http://127.0.0.1:3001/mcp", "max-reply-bytes": "5000", "output-schemas": "yes", "timeout": "45s",
 		"http": "127.0.0.1:8080", "auth": "bearer", "auth-keys-file": "", "auth-keys": "ci sha256:ab", "oidc-issuer": "https://id.example", "oidc-audience": "ld-mcp", "oidc-groups-claim": "roles",
 		"oidc-readers": "all", "oidc-writers": "shop=shop,mobile=mob*", "public-url": "https://mcp.example/ld", "allow-hosts": "mcp.example", "allow-origins": "https://app.example",

@@ -24,6 +24,7 @@ type options struct {
 	Protect           []string `group:"Safety" placeholder:"KEY" help:"Environments whose changes want confirming, as keys or globs, besides those that LaunchDarkly marks as critical."`
 	Confirm           string   `group:"Safety" enum:"auto,ask,never" default:"auto" placeholder:"HOW" help:"How changes of protected environments and deletions are confirmed: auto asks the person where the client can and else wants the call again with confirm, ask refuses where the client cannot ask, never lets them pass."`
 	AllowReview       bool     `group:"Safety" help:"Serve review-approval-request, which approves or declines other people's requests. Leave it to people unless you are sure."`
+	AllowOperations   []string `group:"Safety" placeholder:"ID" help:"Operations that write-api calls although they delete, give out or take secrets, or have a tool of their own, as operationIds, kinds of instructions or globs. They are always confirmed."`
 	AuditFile         string   `group:"Safety" placeholder:"FILE" help:"Append one JSON line to this file for each change and each refusal."`
 	AuditRequired     bool     `group:"Safety" help:"Refuse every change that the audit file does not take a line of first; goes with --audit-file."`
 
@@ -76,7 +77,7 @@ func (o *options) check() error {
 		values *[]string
 	}{
 		{"allow-projects", &o.AllowProjects}, {"allow-environments", &o.AllowEnvironments}, {"protect", &o.Protect},
-		{"toolsets", &o.Toolsets}, {"tools", &o.Tools}, {"exclude-tools", &o.ExcludeTools}, {"hosted-tools", &o.HostedTools},
+		{"allow-operations", &o.AllowOperations}, {"toolsets", &o.Toolsets}, {"tools", &o.Tools}, {"exclude-tools", &o.ExcludeTools}, {"hosted-tools", &o.HostedTools},
 	} {
 		var out []string
 		for _, v := range *list.values {

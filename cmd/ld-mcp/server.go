@@ -71,7 +71,7 @@ func (a *app) serverOptions(client *ldclient.Client) (tools.Options, error) {
 		Protect: a.Protect, Confirm: tools.Confirm(a.Confirm),
 		Toolsets: a.Toolsets, Tools: a.Tools, ExcludeTools: a.ExcludeTools,
 		Hosted:        tools.Hosted{Names: a.HostedTools, URLs: a.HostedURL},
-		MaxReplyBytes: a.MaxReplyBytes, OutputSchemas: a.OutputSchemas, AllowReview: a.AllowReview, Timeout: a.Timeout, Log: a.log,
+		MaxReplyBytes: a.MaxReplyBytes, OutputSchemas: a.OutputSchemas, AllowReview: a.AllowReview, AllowOperations: a.AllowOperations, Timeout: a.Timeout, Log: a.log,
 	}
 	var err error
 	if o.Key, err = a.key(); err != nil {

@@ -1,0 +1,104 @@
+package ldclient
+
+import (
+	"slices"
+	"strings"
+)
+
+// Masked stands in the place of a secret.
+const Masked = "****"
+
+var (
+	secretNames = []string{"apikey", "mobilekey", "sdkkey", "secret", "secrets", "token", "fullkey", "triggerurl", "password", "passphrase",
+		"credential", "credentials", "accesskey", "authorization", "connectionstring", "signingkey", "encryptionkey"}
+	secretEndings = []string{"secret", "password", "privatekey", "secretkey", "secretaccesskey", "apikey", "apitoken", "accesstoken", "authtoken", "bearertoken",
+		"refreshtoken", "apptoken", "sessiontoken", "sdkkey", "mobilekey"}
+	configNames = []string{"config", "configuration", "configvalues", "configurations", "deliveryconfiguration"}
+)
+
+// SecretName reports whether a field of this name holds a secret, whatever its case and its dashes are.
+func SecretName(name string) bool {
+	name = foldName(name)
+	return slices.Contains(secretNames, name) || slices.ContainsFunc(secretEndings, func(end string) bool { return strings.HasSuffix(name, end) })
+}
+
+// ConfigName reports whether a field of this name holds the settings of another service.
+func ConfigName(name string) bool { return slices.Contains(configNames, foldName(name)) }
+
+// foldName makes names alike that a server that is written in Go takes for the same, and those that differ in dashes.
+func foldName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == ' ' || r == '.' {
+			return -1
+		}
+		return r
+	}, strings.ToLower(strings.ToUpper(name)))
+}
+
+// MaskSecrets replaces the values of fields that are named like secrets, and
+// what has the shape of one, in a decoded reply. With config, settings for
+// another service are masked as a whole. It also tells whether it found any.
+func MaskSecrets(v any, config bool) (any, bool) {
+	m := masker{config: config}
+	v = m.value(v, false)
+	return v, m.found
+}
+
+type masker struct{ config, found bool }
+
+// value masks what is secret in v; all that is text if whole.
+func (m *masker) value(v any, whole bool) any {
+	switch v := v.(type) {
+	case string:
+		if whole && v != "" {
+			m.found = true
+			return Masked
+		}
+		if text := Mask(v); text != v {
+			m.found = true
+			return text
+		}
+	case []any:
+		for i, item := range v {
+			v[i] = m.value(item, whole)
+		}
+	case map[string]any:
+		m.object(v, whole)
+	}
+	return v
+}
+
+func (m *masker) object(v map[string]any, whole bool) {
+	paired := pairedSecret(v)
+	for name, inner := range v {
+		_, isObject := inner.(map[string]any)
+		hide := whole || paired && foldName(name) == "value"
+		switch {
+		case SecretName(name) && !isObject: // an object of that name tells of a secret, or is keyed by names of people's own
+			hide = true
+		case m.config && ConfigName(name):
+			hide = true
+		}
+		v[name] = m.value(inner, hide)
+	}
+}
+
+// pairedSecret reports whether v is a step of a JSON Patch that leads to a secret.
+func pairedSecret(v map[string]any) bool {
+	for name, inner := range v {
+		if text, _ := inner.(string); foldName(name) == "path" && SecretPath(text) {
+			return true
+		}
+	}
+	return false
+}
+
+// SecretPath reports whether a JSON Pointer leads to a secret or into one.
+func SecretPath(pointer string) bool {
+	for part := range strings.SplitSeq(pointer, "/") {
+		if SecretName(strings.NewReplacer("~1", "/", "~0", "~").Replace(part)) {
+			return true
+		}
+	}
+	return false
+}
