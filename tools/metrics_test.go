@@ -304,6 +304,7 @@ func TestMetricGroups(t *testing.T) {
 		{"update-metric-group", `"metricGroupKey":"g","metrics":[]`, "two metrics at least"},
 		{"delete-metric", `"metricKey":"order-value"`, "is in metric groups (g)"},
 		{"get-metric", `"metricKey":"order-value"`, `"metricGroups":["g"]`},
+		{"get-metric-group", `"metricGroupKey":"checkout"`, "did you mean checkout-funnel?"},
 	} {
 		why := `"comment":"c",`
 		if strings.HasPrefix(test.tool, "get") {
