@@ -261,6 +261,8 @@ func (s metricSettings) into(f *ldclient.NewMetric) error {
 		return badf("valueAggregation is for measureType value, not %s", is)
 	case is != measureValue && s.Unit != nil && *s.Unit != "":
 		return badf("unit is for measureType value, not %s", is)
+	case s.EventKey != nil && (visible(*s.EventKey) != *s.EventKey || strings.ContainsAny(*s.EventKey, "\n\t")):
+		return badf("eventKey: must be one line without invisible characters")
 	}
 	switch {
 	case is == measureValue && was == measureValue:

@@ -56,9 +56,11 @@ func TestMetricsFitTheirKind(t *testing.T) {
 	before := len(r.Requests())
 	for args, want := range map[string]string{
 		`"kind":"custom","measureType":"count"`:                                           "eventKey: kind custom wants",
-		`"kind":"custom","measureType":"count","eventKey":"\u200b "`:                      "eventKey: kind custom wants",
+		`"kind":"custom","measureType":"count","eventKey":"\u200b "`:                      "eventKey: must be one line",
 		`"kind":"custom","measureType":"count","eventKey":"e",` + page:                    "urls are for kinds pageview and click",
 		`"kind":"custom","measureType":"count","eventKey":"e","selector":"#a"`:            "selector is for kind click",
+		`"kind":"custom","measureType":"count","eventKey":"a\nb"`:                         "eventKey: must be one line",
+		`"kind":"custom","measureType":"count","eventKey":" "`:                            "eventKey: kind custom wants",
 		`"kind":"custom","measureType":"count","eventKey":"e","unit":"ms"`:                "unit is for measureType value",
 		`"kind":"custom","measureType":"count","eventKey":"e","valueAggregation":"sum"`:   "valueAggregation is for measureType value",
 		`"kind":"custom","measureType":"count","eventKey":"e","randomizationUnits":[]`:    "name one context kind",
@@ -302,6 +304,7 @@ func TestMetricGroups(t *testing.T) {
 		{"update-metric-group", `"metricGroupKey":"g","metrics":[]`, "two metrics at least"},
 		{"delete-metric", `"metricKey":"order-value"`, "is in metric groups (g)"},
 		{"get-metric", `"metricKey":"order-value"`, `"metricGroups":["g"]`},
+		{"get-metric-group", `"metricGroupKey":"checkout"`, "did you mean checkout-funnel?"},
 	} {
 		why := `"comment":"c",`
 		if strings.HasPrefix(test.tool, "get") {
