@@ -2,6 +2,7 @@ package ldclient
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -250,6 +251,22 @@ type AIMetrics struct {
 	Accuracy       float64 `json:"judgeAccuracy"` // 0 to 1
 	Relevance      float64 `json:"judgeRelevance"`
 	Toxicity       float64 `json:"judgeToxicity"`
+	read           bool
+}
+
+// UnmarshalJSON tells an AI config that was not used, all of whose numbers may be left out, from no reply.
+func (m *AIMetrics) UnmarshalJSON(b []byte) error {
+	type plain AIMetrics
+	err := json.Unmarshal(b, (*plain)(m))
+	m.read = string(b) != "null"
+	return err
+}
+
+func (m *AIMetrics) missing() string {
+	if !m.read {
+		return "metrics"
+	}
+	return ""
 }
 
 // AIVariationMetrics is the part of one variation.

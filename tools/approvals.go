@@ -44,7 +44,7 @@ type reviewView struct {
 
 func approvalRowOf(r ldclient.ApprovalRequest) approvalRow {
 	at := r.At()
-	row := approvalRow{ID: r.ID, Resource: at.Kind + " " + at.Key, Environment: at.Environment, Status: r.Status, ReviewStatus: r.ReviewStatus,
+	row := approvalRow{ID: r.ID, Resource: kindName(at.Kind) + " " + at.Key, Environment: at.Environment, Status: r.Status, ReviewStatus: r.ReviewStatus,
 		Description: short(r.Description, 300), InstructionCount: len(r.Instructions), Requestor: r.RequestorID, Created: r.Created.String(),
 		ExecutionDate: r.ExecutionDate.String(), Conflicts: len(r.Conflicts)}
 	if r.Source != nil {
@@ -230,6 +230,13 @@ func changingAt(ctx context.Context, ld *ldclient.Client, at ldclient.Target) (c
 		}
 		return changingSegment(ld, at, s), fmt.Sprintf("segment %d", s.Version), nil
 	}
+	if at.Kind == ldclient.AIConfigKind && at.Environment != "" {
+		f, c, err := aiTargetingIn(ctx, ld, at)
+		if err != nil {
+			return changing{}, "", err
+		}
+		return changingFlag(ld, at, f, c, aiTargetingKinds), aiVersion(f, at.Environment), nil
+	}
 	return changing{}, "", cannot("requests about %s are handled on LaunchDarkly's own page", at)
 }
 
@@ -261,6 +268,7 @@ type approvalInput struct {
 	Environment   string           `json:"environmentKey" alias:"env,environment"`
 	Flag          string           `json:"flagKey,omitempty" alias:"flag,featureFlagKey,key"`
 	Segment       string           `json:"segmentKey,omitempty" alias:"segment" doc:"Instead of flagKey"`
+	Config        string           `json:"configKey,omitempty" alias:"aiConfigKey" quiet:"true" doc:"Or an AI config"`
 	Instructions  []rawInstruction `json:"instructions,omitempty" doc:"Of the blocked call's reply"`
 	Source        string           `json:"sourceEnvironmentKey,omitempty" alias:"sourceEnv,sourceEnvironment" doc:"Instead of instructions: copy the flag's settings from here"`
 	Description   string           `json:"description" doc:"For reviewers"`
@@ -275,21 +283,30 @@ func (in approvalInput) target() ldclient.Target {
 	if in.Segment != "" {
 		t.Kind, t.Key = "segment", in.Segment
 	}
+	if in.Config != "" {
+		t.Kind, t.Key = ldclient.AIConfigKind, in.Config
+	}
 	return t
 }
 
 // check refuses what does not go together.
 func (in approvalInput) check() error {
+	given := 0
+	for _, key := range []string{in.Flag, in.Segment, in.Config} {
+		if key != "" {
+			given++
+		}
+	}
 	switch {
-	case (in.Flag == "") == (in.Segment == ""):
-		return badf("give either flagKey or segmentKey: what is to be changed")
+	case given != 1:
+		return badf("give either flagKey or segmentKey (or the configKey of an AI config): what is to be changed")
 	case (len(in.Instructions) == 0) == (in.Source == ""):
 		return badf("give either instructions or sourceEnvironmentKey: what is to be done")
-	case in.Source != "" && in.Segment != "":
-		return badf("sourceEnvironmentKey copies a flag's settings; a segment takes instructions")
+	case in.Source != "" && in.Flag == "":
+		return badf("sourceEnvironmentKey copies a flag's settings; a segment or AI config takes instructions")
 	case in.Source == in.Environment:
 		return badf("sourceEnvironmentKey and environmentKey are both %s; give the environment to copy from", in.Source)
-	case in.ExecutionDate != "" && (in.Source != "" || in.Segment != ""):
+	case in.ExecutionDate != "" && (in.Source != "" || in.Flag == ""):
 		return badf("executionDate goes with instructions on a flag alone; leave it out")
 	case strings.TrimSpace(in.Description) == "" || len([]rune(in.Description)) > 5000:
 		return badf("description: must have 1 to 5000 characters, for the people who review")
@@ -301,7 +318,7 @@ func (in approvalInput) check() error {
 
 var createApprovalRequest = create(Spec{
 	Name: "create-approval-request", Title: "Request an approval", Action: "createApprovalRequest",
-	On: "flag, segment",
+	On: "flag, segment, aiconfig",
 	Doc: "File a change of a flag or segment for review by people. " +
 		"Nothing changes until it is approved and applied.",
 	Unconfirmed: "it changes nothing by itself: people review it first",
@@ -336,7 +353,7 @@ var createApprovalRequest = create(Spec{
 		return nil, badf("changes of a flag's variations go into a request of their own, without executionDate")
 	}
 	p := &plan[approvalState]{intent: intent{Version: version,
-		Says: fmt.Sprintf("ask for approval to change %s %s in %s of project %s: %s", at.Kind, at.Key, in.Environment, in.Project, together(n.Instructions, would))}}
+		Says: fmt.Sprintf("ask for approval to change %s %s in %s of project %s: %s", kindName(at.Kind), at.Key, in.Environment, in.Project, together(n.Instructions, would))}}
 	if len(in.NotifyMembers)+len(in.NotifyTeams) == 0 {
 		p.Notes = append(p.Notes, "nobody is notified; tell a reviewer, or name some in notifyMemberIds or notifyTeamKeys")
 	}
@@ -385,7 +402,7 @@ var applyApprovalRequest = update(Spec{
 	case len(r.Conflicts) > 0:
 		return nil, cannot("%s has changed since: %s; make a new request", at, short(clean(r.Conflicts[0].Reason), 200))
 	case r.OperatingOnID != "" || r.Source == nil && len(r.Instructions) == 0:
-		return nil, cannot("request %s changes something else than the %s itself; apply it on LaunchDarkly's page (%s)", r.ID, at.Kind, pageURL(ld, at))
+		return nil, cannot("request %s changes something else than the %s itself; apply it on LaunchDarkly's page (%s)", r.ID, kindName(at.Kind), pageURL(ld, at))
 	}
 	on, version, err := changingAt(ctx, ld, at)
 	if err != nil {
@@ -401,7 +418,7 @@ var applyApprovalRequest = update(Spec{
 		when = " at " + r.ExecutionDate.String()
 	}
 	p.Says = fmt.Sprintf("apply request %s (%s), which would change %s %s in %s of project %s%s: %s",
-		r.ID, short(clean(r.Description), 100), at.Kind, at.Key, at.Environment, at.Project, when, together(r.Instructions, would))
+		r.ID, short(clean(r.Description), 100), kindName(at.Kind), at.Key, at.Environment, at.Project, when, together(r.Instructions, would))
 	p.Apply = func(ctx context.Context, how manner) (*approvalState, error) {
 		if how.DryRun {
 			after := approvalStateOf(r, would)
@@ -457,7 +474,7 @@ var reviewApprovalRequest = update(Spec{
 	before := approvalStateOf(r, nil)
 	p := &plan[approvalState]{Before: &before, intent: intent{Target: at, Version: fmt.Sprintf("request %d, %s", r.Version, version),
 		Says: fmt.Sprintf("%s request %s (%s) to change %s %s in %s of project %s: %s", map[string]string{"approve": "approve", "decline": "decline", "comment": "comment on"}[in.Kind],
-			r.ID, short(clean(r.Description), 100), at.Kind, at.Key, at.Environment, at.Project, together(r.Instructions, would))}}
+			r.ID, short(clean(r.Description), 100), kindName(at.Kind), at.Key, at.Environment, at.Project, together(r.Instructions, would))}}
 	p.Apply = func(ctx context.Context, how manner) (*approvalState, error) {
 		if how.DryRun {
 			said := *r

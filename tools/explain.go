@@ -82,6 +82,9 @@ func (c *call) next(ctx context.Context, e *ldclient.Error) string {
 		if step := rolloutStep(e.Message); step != "" {
 			return step
 		}
+		if ldclient.IsNotDeletableYet(e) {
+			return "LaunchDarkly deletes no AI config that something depends on, and none within about 30 s of a change of its variations: wait, then try again."
+		}
 		if strings.HasPrefix(e.Message, "Unknown") {
 			return c.near(ctx, e)
 		}

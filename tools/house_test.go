@@ -122,6 +122,7 @@ var plain = strings.Fields(`projectKey environmentKey flagKey flagKeys segmentKe
 	auditLogEntryId name description tags email status reviewStatus type sort action on enabled fromEnv toEnv includedActions excludedActions
 	repository integrationKey kind op negate clauses values value trackEvents trackEventsFallthrough randomizationUnit hours rollback isGroup
 	metrics releaseMethod metricGroupKeys rollbackOnRegression minSampleSize usingMobileKey usingEnvironmentId secureMode defaultTrackEvents
+	mode variationName sourceVariationKey modelConfigKey modelName parameters instructions
 	metricGroupKey experimentKey holdoutKey layerKey configKey variationKey toolKey snippetKey graphKey viewKey applicationKey webhookId
 	notifyMemberIds notifyTeamKeys unboundedContextKind startsWith arguments contextKey offVariation`)
 

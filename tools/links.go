@@ -18,6 +18,8 @@ func pageURL(ld *ldclient.Client, t ldclient.Target) string {
 		return at + "/flags/" + url.PathEscape(t.Key) + "/targeting" + q
 	case "segment":
 		return at + "/segments/" + url.PathEscape(t.Key) + "/targeting" + q
+	case "aiconfig":
+		return at + "/ai-configs/" + url.PathEscape(t.Key) + "/targeting" + q
 	}
 	return ""
 }

@@ -25,7 +25,8 @@ var actions = map[string][]string{
 		"updateTags", "updateTemporary", "updateMaintainer", "updateFlagVariations", "updateFlagCustomProperties", "updateIncludeInSnippet",
 		"updateClientSideFlagAvailability", "updateFlagDefaultVariations", "updateGlobalArchived", "createApprovalRequest", "updateApprovalRequest",
 		"reviewApprovalRequest", "applyApprovalRequest", "deleteApprovalRequest"},
-	"aiconfig":       {"createApprovalRequest", "updateApprovalRequest", "reviewApprovalRequest", "applyApprovalRequest", "deleteApprovalRequest"},
+	"aiconfig": {"createAIConfig", "updateAIConfig", "deleteAIConfig", "updateAIConfigVariation", "deleteAIConfigVariation", "updateAIConfigTargeting",
+		"createApprovalRequest", "updateApprovalRequest", "reviewApprovalRequest", "applyApprovalRequest", "deleteApprovalRequest"},
 	"prompt-snippet": {"createPromptSnippet", "updatePromptSnippet", "deletePromptSnippet"},
 	"agent-graph":    {"createAgentGraph", "updateAgentGraph", "deleteAgentGraph"},
 	"segment": {"createSegment", "deleteSegment", "updateName", "updateDescription", "updateTags", "updateIncluded", "updateExcluded", "updateRules",
@@ -215,7 +216,7 @@ func (c *call) wanted() (list []need, all bool) {
 	if len(c.needs) > 0 {
 		return c.needs, true
 	}
-	if len(c.does) == 0 {
+	if len(c.does) == 0 || c.target.Kind == ldclient.AIConfigKind { // all of its instructions need one action
 		for _, action := range splitActions(c.tool.Tool) {
 			list = append(list, need{action, c.target})
 		}
@@ -261,6 +262,9 @@ func (k *knowledge) refuses(ctx context.Context, ld *ldclient.Client, t ldclient
 	if action == "" {
 		action, t = "viewProject", ldclient.Target{Project: t.Project}
 	}
+	if t.Kind == ldclient.AIConfigKind {
+		return k.refusesAIConfig(ctx, ld, t, action)
+	}
 	var needs []policy.Need
 	for _, r := range k.resources(ctx, ld, t, action) {
 		needs = append(needs, policy.Need{Action: action, Resource: r})
@@ -288,6 +292,11 @@ func (k *knowledge) resources(ctx context.Context, ld *ldclient.Client, t ldclie
 	if t.Kind == "flag" && k.uses("flag") {
 		if f, err := ld.Flags.Get(ctx, t.Project, t.Environment, t.Key); err == nil {
 			r = r.With("flag", policy.Facts{Tags: f.Tags})
+		}
+	}
+	if t.Kind == ldclient.AIConfigKind && k.uses("aiconfig") {
+		if c, err := ld.AIConfigs.Get(ctx, t.Project, t.Key); err == nil {
+			r = r.With("aiconfig", policy.Facts{Tags: c.Tags})
 		}
 	}
 	if t.Kind == "segment" && t.Environment != "" && k.uses("segment") {

@@ -63,6 +63,15 @@ func (c *call) near(ctx context.Context, e *ldclient.Error) string {
 			return keysOf(got.Items, func(s ldclient.Segment) string { return s.Key }), nil
 		})
 		return fmt.Sprintf("There is no segment %q in environment %s%s. Search with list-segments.%s", t.Key, t.Environment, didYouMean(t.Key, have), unseen)
+	case "aiconfig":
+		have := c.keysLike(func(query string) ([]string, error) {
+			got, err := c.ld.AIConfigs.List(ctx, t.Project, ldclient.Paging{Limit: 100})
+			if err != nil {
+				return nil, err
+			}
+			return keysOf(got.Items, func(a ldclient.AIConfig) string { return a.Key }), nil
+		})
+		return fmt.Sprintf("There is no AI config %q in project %s%s. Search with list-ai-configs.%s", t.Key, t.Project, didYouMean(t.Key, have), unseen)
 	}
 	return "Check the keys." + unseen
 }

@@ -18,7 +18,7 @@ import (
 // review is the approval that an environment asks for before a change.
 type review struct {
 	environment string
-	kind        string // flag or segment
+	kind        string // flag, segment or aiconfig
 	settings    ldclient.Approval
 	bypass      policy.Verdict // whether the token may do without
 }
@@ -26,7 +26,7 @@ type review struct {
 func (r *review) Error() string { return r.says() }
 
 func (r *review) says() string {
-	return fmt.Sprintf("environment %s asks for an approval of %s changes", r.environment, r.kind)
+	return fmt.Sprintf("environment %s asks for an approval of %s changes", r.environment, kindName(r.kind))
 }
 
 // elsewhere names the service in which requests are reviewed, "" for LaunchDarkly itself.
@@ -64,6 +64,16 @@ func (r *review) passing() string {
 var reviewed = map[string][]string{
 	"flag":    slices.Concat(targetingKinds, releaseKinds),
 	"segment": append(slices.Clone(segmentKinds), "processBigSegmentImport"),
+
+	ldclient.AIConfigKind: aiTargetingKinds,
+}
+
+// kindName is what people call a kind of resource.
+func kindName(kind string) string {
+	if kind == ldclient.AIConfigKind {
+		return "AI config"
+	}
+	return kind
 }
 
 // reviewFor is the approval that an environment asks for before a planned change, nil where it asks for none.
@@ -74,6 +84,8 @@ func (g *guard) reviewFor(ctx context.Context, at ldclient.Target, e ldclient.En
 		r.settings = e.ApprovalSettings
 	case "segment":
 		r.settings = e.ResourceApprovals.Segment
+	case ldclient.AIConfigKind:
+		r.settings = e.ResourceApprovals.AIConfig
 	}
 	tagged := func(tag string) bool { return slices.Contains(p.Tags, tag) }
 	covered := func(i ldclient.Instruction) bool { return slices.Contains(reviewed[at.Kind], i.Kind()) }
@@ -111,8 +123,12 @@ func (c *call) requestFor(p intent) (request *readyRequest, why string) {
 	if description == "" {
 		description = upper(clean(p.Says))
 	}
+	named := c.target.Kind + "Key"
+	if c.target.Kind == ldclient.AIConfigKind {
+		named = "configKey"
+	}
 	args := map[string]any{
-		"projectKey": c.target.Project, "environmentKey": c.target.Environment, c.target.Kind + "Key": c.target.Key,
+		"projectKey": c.target.Project, "environmentKey": c.target.Environment, named: c.target.Key,
 		"description": short(description, 1000),
 	}
 	if p.CopyFrom != "" {

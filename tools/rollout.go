@@ -23,7 +23,7 @@ type chosen struct {
 func (c chosen) of(f *ldclient.Flag) (int, error) {
 	switch {
 	case c.Index == nil && c.Variation == "":
-		return 0, badf("missing variation (or variationIndex); flag %s has %s", f.Key, everyVariation(f))
+		return 0, badf("missing variation (or variationIndex); %s %s has %s", nounOf(f), f.Key, everyVariation(f))
 	case c.Index != nil && *c.Index >= len(f.Variations):
 		return 0, badf("flag %s has no variation with index %d; it has %s", f.Key, *c.Index, everyVariation(f))
 	case c.Index == nil:
@@ -120,7 +120,7 @@ func (in rolloutInput) rule(f *ldclient.Flag, c ldclient.FlagConfig) (newRule, e
 		return out, badf("give variation or weights, not both")
 	}
 	if len(in.Ordered) > 0 && len(in.Ordered) != len(f.Variations) {
-		return out, badf("rolloutWeights has %d percentages and the flag %d variations; give one for each, in this order: %s", len(in.Ordered), len(f.Variations), everyVariation(f))
+		return out, badf("rolloutWeights has %d percentages and the %s %d variations; give one for each, in this order: %s", len(in.Ordered), nounOf(f), len(f.Variations), everyVariation(f))
 	}
 	var err error
 	switch {

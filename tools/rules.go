@@ -104,7 +104,7 @@ func (b *ruleBuilder) build(i ruleInstruction) (ldclient.Instruction, string, er
 	if i.RuleID != "" {
 		n := slices.IndexFunc(b.rules, func(r ldclient.Rule) bool { return r.ID == i.RuleID })
 		if n < 0 {
-			return nil, "", fmt.Errorf("the flag has no rule %q here; %s", i.RuleID, b.listRules())
+			return nil, "", fmt.Errorf("the %s has no rule %q here; %s", nounOf(b.flag), i.RuleID, b.listRules())
 		}
 		rule, what = &b.rules[n], b.name(n)
 	}
@@ -188,7 +188,7 @@ func (b *ruleBuilder) addRule(i ruleInstruction) (ldclient.Instruction, string, 
 	if i.BeforeRuleID != "" {
 		n := slices.IndexFunc(b.rules, func(r ldclient.Rule) bool { return r.ID == i.BeforeRuleID })
 		if n < 0 {
-			return nil, "", fmt.Errorf("the flag has no rule %q here to put it before; %s", i.BeforeRuleID, b.listRules())
+			return nil, "", fmt.Errorf("the %s has no rule %q here to put it before; %s", nounOf(b.flag), i.BeforeRuleID, b.listRules())
 		}
 		words += ", before " + b.name(n)
 	}
@@ -249,7 +249,7 @@ func (b *ruleBuilder) serve(r newRule) (ldclient.Serve, string, error) {
 			return ldclient.Serve{VariationID: b.flag.Variations[i].ID}, label(b.flag, i), nil
 		}
 		if len(b.flag.Variations) != 2 {
-			return ldclient.Serve{}, "", fmt.Errorf("the flag has %d variations, so say in rolloutWeights which ones the rest gets", len(b.flag.Variations))
+			return ldclient.Serve{}, "", fmt.Errorf("the %s has %d variations, so say in rolloutWeights which ones the rest gets", nounOf(b.flag), len(b.flag.Variations))
 		}
 		parts = map[string]float64{b.flag.Variations[i].ID: *r.Percent, b.flag.Variations[1-i].ID: 100 - *r.Percent}
 	}

@@ -20,7 +20,10 @@ func label(f *ldclient.Flag, index int) string {
 		return fmt.Sprintf("variation %d", index)
 	}
 	v := f.Variations[index]
-	if v.Name != "" {
+	switch {
+	case v.Key != "" && nameBeside(v.Key, v.Name) != "": // of an AI config, where two may have one name
+		return short(clean(v.Name), 60) + " (" + v.Key + ")"
+	case v.Name != "":
 		return short(clean(v.Name), 60)
 	}
 	return short(clean(valueText(v.Value)), 60)
@@ -54,7 +57,9 @@ func variation(f *ldclient.Flag, said string) (int, error) {
 	const byValue = 2
 	by := []func(int, ldclient.Variation) bool{
 		func(_ int, v ldclient.Variation) bool { return v.ID == said },
-		func(_ int, v ldclient.Variation) bool { return v.Name != "" && v.Name == said },
+		func(_ int, v ldclient.Variation) bool {
+			return v.Name != "" && v.Name == said || v.Key != "" && v.Key == said
+		},
 		func(_ int, v ldclient.Variation) bool { return valueText(v.Value) == said || string(v.Value) == said },
 		func(_ int, v ldclient.Variation) bool { return v.Name != "" && strings.EqualFold(v.Name, said) },
 		func(i int, _ ldclient.Variation) bool { n, err := strconv.Atoi(said); return err == nil && n == i },
@@ -87,7 +92,15 @@ func variation(f *ldclient.Flag, said string) (int, error) {
 	for i := range all {
 		all[i] = i
 	}
-	return 0, badf("flag %s has no variation %q; it has %s", f.Key, said, listVariations(f, all))
+	return 0, badf("%s %s has no variation %q; it has %s", nounOf(f), f.Key, said, listVariations(f, all))
+}
+
+// nounOf is what people call f, which may be the targeting of an AI config.
+func nounOf(f *ldclient.Flag) string {
+	if f.Kind == ldclient.AIConfigKind {
+		return "AI config"
+	}
+	return "flag"
 }
 
 func listVariations(f *ldclient.Flag, indexes []int) string {

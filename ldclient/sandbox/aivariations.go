@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -205,7 +206,8 @@ func (a *Account) patchAIVariation(w http.ResponseWriter, r *http.Request) {
 	}
 	now := v.latest()
 	in := aiVersionPost{State: now.State, aiVersionFields: now.aiVersionFields}
-	in.Comment, in.Judges, in.Messages, in.Tools = "", nil, nil, nil // what is replaced whole is not decoded into what was there
+	in.Comment, in.Judges, in.Messages, in.Tools = "", nil, nil, nil // nothing is decoded into what was there
+	in.Model, in.Instructions, in.Description = nil, nil, nil
 	if err := decodeBody(r, &in); err != nil {
 		badRequest(w, err)
 		return
@@ -219,6 +221,10 @@ func (a *Account) patchAIVariation(w http.ResponseWriter, r *http.Request) {
 	if in.Tools == nil {
 		in.Tools = now.Tools
 	}
+	if in.Model == nil {
+		in.Model = now.Model
+	}
+	in.Instructions, in.Description = cmp.Or(in.Instructions, now.Instructions), cmp.Or(in.Description, now.Description)
 	if !slices.Contains([]string{"published", "archived"}, in.State) {
 		refuse(w, invalid("state must be archived or published, not '%s'", in.State))
 		return

@@ -1,0 +1,553 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/ld-mcp/ld-mcp/ldclient"
+	"github.com/ld-mcp/ld-mcp/ldclient/engine"
+)
+
+// aiTargetingKinds are the instructions that the targeting of an AI config takes.
+var aiTargetingKinds = []string{
+	"addClauses", "addRule", "addTargets", "addValuesToClause", "clearTargets", "removeClauses", "removeRule", "removeTargets",
+	"removeValuesFromClause", "reorderRules", "replaceRules", "replaceTargets", "updateClause", "updateDefaultVariation",
+	"updateFallthroughVariationOrRollout", "updateOffVariation", "updateRuleDescription", "updateRuleTrackEvents",
+	"updateRuleVariationOrRollout", "updateTrackEvents", "updateTrackEventsFallthrough",
+}
+
+type atAITargeting struct {
+	Project     string `json:"projectKey" alias:"project"`
+	Config      string `json:"configKey" alias:"config,aiConfigKey,agentcontrolConfigKey,key"`
+	Environment string `json:"environmentKey" alias:"env,environment"`
+}
+
+func (a atAITargeting) target() ldclient.Target {
+	return ldclient.Target{Project: a.Project, Environment: a.Environment, Kind: ldclient.AIConfigKind, Key: a.Config}
+}
+
+type inAITargeting struct {
+	Project     string `json:"projectKey" alias:"project"`
+	Config      string `json:"configKey" alias:"config,aiConfigKey,agentcontrolConfigKey,key"`
+	Environment string `json:"environmentKey,omitempty" alias:"env,environment" default:"production" told:"true" doc:"production if not given"`
+}
+
+func (a inAITargeting) target() ldclient.Target { return atAITargeting(a).target() }
+
+// aiServed is the targeting of an AI config with the keys of its variations, as far as they can be told.
+type aiServed struct {
+	*ldclient.Flag
+	scope    ldclient.Scope
+	disabled int // index of the generated variation that serves nothing, -1 where it cannot be told
+	behind   string
+}
+
+// aiServing reads the targeting of an AI config, of all environments where at names none.
+func aiServing(ctx context.Context, ld *ldclient.Client, at ldclient.Target, c *ldclient.AIConfig) (*aiServed, error) {
+	t, err := ld.AIConfigs.Targeting(ctx, at.Project, at.Environment, at.Key)
+	if err != nil {
+		return nil, err
+	}
+	f := &t.Flag
+	f.Variations = slices.Clone(f.Variations)
+	nameAIVariations(f, c)
+	return &aiServed{Flag: f, scope: ld.Scope(), disabled: disabledVariation(f, c), behind: t.Behind}, nil
+}
+
+// nameAIVariations gives the variations of a targeting, which have ids and names,
+// the keys that they have in the AI config: by id, or by a name that is one's only
+// on both sides. A key that LaunchDarkly tells must be one of the AI config's.
+func nameAIVariations(f *ldclient.Flag, c *ldclient.AIConfig) {
+	for i := range f.Variations {
+		v := &f.Variations[i]
+		if v.Key != "" {
+			continue
+		}
+		for _, own := range c.Variations {
+			sameName := func(name string) bool { return name == own.Name }
+			switch {
+			case own.ID != "" && own.ID == v.ID:
+				v.Key = own.Key
+			case v.Name == own.Name && count(f.Variations, func(o ldclient.Variation) bool { return sameName(o.Name) }) == 1 &&
+				count(c.Variations, func(o ldclient.AIVariation) bool { return sameName(o.Name) }) == 1:
+				v.Key = own.Key
+			}
+		}
+	}
+	for i := range f.Variations { // a key that stands for two of them stands for neither
+		if v := f.Variations[i]; v.Key != "" && count(f.Variations, func(o ldclient.Variation) bool { return o.Key == v.Key }) > 1 {
+			for j := range f.Variations {
+				if f.Variations[j].Key == v.Key {
+					f.Variations[j].Key = ""
+				}
+			}
+		}
+	}
+}
+
+func count[T any](list []T, is func(T) bool) int {
+	n := 0
+	for _, item := range list {
+		if is(item) {
+			n++
+		}
+	}
+	return n
+}
+
+// disabledVariation finds the variation that LaunchDarkly generates, which serves
+// nothing: by what it says of itself, or else by its name, if nobody gave a variation that name.
+func disabledVariation(f *ldclient.Flag, c *ldclient.AIConfig) int {
+	says, named := -1, -1
+	for i, v := range f.Variations {
+		var value struct {
+			Meta *struct {
+				Enabled *bool `json:"enabled"`
+			} `json:"_ldMeta"`
+		}
+		own := slices.ContainsFunc(c.Variations, func(o ldclient.AIVariation) bool {
+			return o.ID != "" && o.ID == v.ID || v.Key != "" && o.Key == v.Key || strings.EqualFold(o.Name, v.Name)
+		})
+		switch {
+		case own:
+		case json.Unmarshal(v.Value, &value) == nil && value.Meta != nil && value.Meta.Enabled != nil:
+			if *value.Meta.Enabled {
+				continue
+			}
+			if says >= 0 {
+				return -1
+			}
+			says = i
+		case strings.EqualFold(strings.TrimSpace(v.Name), "disabled"):
+			if named >= 0 {
+				return -1
+			}
+			named = i
+		}
+	}
+	if says >= 0 {
+		return says
+	}
+	return named
+}
+
+// gives lists the variations that a rule may give.
+func gives(s ldclient.RuleServe) []int {
+	if s.Variation != nil {
+		return []int{*s.Variation}
+	}
+	var out []int
+	if s.Rollout != nil {
+		for _, w := range s.Rollout.Variations {
+			if w.Weight > 0 {
+				out = append(out, w.Variation)
+			}
+		}
+	}
+	return out
+}
+
+// inUse lists the variations that somebody gets in an environment, or that are its off variation where that matters.
+func inUse(c ldclient.FlagConfig) []int {
+	if !c.On {
+		if c.OffVariation == nil {
+			return nil
+		}
+		return []int{*c.OffVariation}
+	}
+	out := gives(c.Fallthrough)
+	for _, r := range c.Rules {
+		if !r.Disabled {
+			out = append(out, gives(r.RuleServe)...)
+		}
+	}
+	for _, t := range append(slices.Clone(c.Targets), c.ContextTargets...) {
+		if len(t.Values) > 0 {
+			out = append(out, t.Variation)
+		}
+	}
+	return out
+}
+
+func (s *aiServed) environments() []string { return slices.Sorted(maps.Keys(s.Environments)) }
+
+// inService says by environment what its default rule serves and how much else
+// does, where that is something, and gives the keys of these environments.
+func (s *aiServed) inService() (says, keys []string) {
+	for _, key := range s.environments() {
+		c := s.Environments[key]
+		real := slices.DeleteFunc(inUse(c), func(i int) bool { return i == s.disabled })
+		if len(real) == 0 || !s.scope.AllowsEnvironment(key) {
+			continue
+		}
+		keys = append(keys, key)
+		says = append(says, fmt.Sprintf("%s serves %s by default%s", key, serving(s.Flag, c), besides(c)))
+	}
+	return says, keys
+}
+
+// besides says how many rules and targets stand beside the default rule.
+func besides(c ldclient.FlagConfig) string {
+	targets := 0
+	for _, t := range append(slices.Clone(c.Targets), c.ContextTargets...) {
+		targets += len(t.Values)
+	}
+	if len(c.Rules)+targets == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", with %d rules and %d individual targets", len(c.Rules), targets)
+}
+
+// uses names the environments in which anything leads to a variation; known is
+// whether that can be told at all.
+func (s *aiServed) uses(key string) (where []string, known bool) {
+	at := slices.IndexFunc(s.Variations, func(v ldclient.Variation) bool { return v.Key == key })
+	known = at >= 0 || s.allNamed()
+	for _, env := range s.environments() {
+		c := s.Environments[env]
+		all := append(inUse(c), gives(c.Fallthrough)...)
+		for _, r := range c.Rules {
+			all = append(all, gives(r.RuleServe)...)
+		}
+		if c.OffVariation != nil {
+			all = append(all, *c.OffVariation)
+		}
+		if at >= 0 && slices.Contains(all, at) {
+			where = append(where, env)
+		}
+	}
+	return where, known
+}
+
+// allNamed reports whether each variation but the generated one has its key.
+func (s *aiServed) allNamed() bool {
+	for i, v := range s.Variations {
+		if v.Key == "" && i != s.disabled {
+			return false
+		}
+	}
+	return true
+}
+
+// reaches says where a change of a variation takes effect.
+func (s *aiServed) reaches(key string) string {
+	at := slices.IndexFunc(s.Variations, func(v ldclient.Variation) bool { return v.Key == key })
+	if at < 0 {
+		return "is live at once wherever the variation is served, which could not be told"
+	}
+	var where []string
+	for _, env := range s.environments() {
+		if slices.Contains(inUse(s.Environments[env]), at) && s.scope.AllowsEnvironment(env) {
+			where = append(where, env)
+		}
+	}
+	if len(where) == 0 {
+		return "is served in no environment yet"
+	}
+	return "is LIVE AT ONCE in " + keyList(where) + ", where the variation is served"
+}
+
+// aiTargetingIn reads the targeting of an AI config in one environment, variations with their keys.
+func aiTargetingIn(ctx context.Context, ld *ldclient.Client, at ldclient.Target) (*ldclient.Flag, ldclient.FlagConfig, error) {
+	s, c, err := aiServedIn(ctx, ld, at)
+	if err != nil {
+		return nil, c, err
+	}
+	return s.Flag, c, nil
+}
+
+func aiServedIn(ctx context.Context, ld *ldclient.Client, at ldclient.Target) (*aiServed, ldclient.FlagConfig, error) {
+	config, err := ld.AIConfigs.Get(ctx, at.Project, at.Key)
+	if err != nil {
+		return nil, ldclient.FlagConfig{}, err
+	}
+	t, err := aiServing(ctx, ld, at, config)
+	if err != nil {
+		return nil, ldclient.FlagConfig{}, err
+	}
+	c, ok := t.Environments[at.Environment]
+	if !ok {
+		envs, _ := ld.Environments.All(ctx, at.Project)
+		return nil, c, absent("environment", at.Environment, keysOf(envs, func(e ldclient.Environment) string { return e.Key }))
+	}
+	return t, c, nil
+}
+
+// aiVersion is what a plan on the targeting in one environment was made on.
+func aiVersion(f *ldclient.Flag, environment string) string {
+	return fmt.Sprintf("targeting %d %s", f.Environments[environment].Version, digest(f.Variations))
+}
+
+// aiPlan plans a semantic patch of the targeting of an AI config, as flagPlan does for a flag.
+func aiPlan[View any](ld *ldclient.Client, at ldclient.Target, s *aiServed, view func(*ldclient.Flag) View, says string, do ...ldclient.Instruction) *plan[View] {
+	before := view(s.Flag)
+	p := &plan[View]{
+		intent: intent{Says: says, Version: aiVersion(s.Flag, at.Environment), Instructions: do, Tags: s.Tags},
+		Before: &before,
+	}
+	p.Apply = func(ctx context.Context, how manner) (*View, error) {
+		if how.DryRun { // LaunchDarkly has no dry run of these
+			env := engine.New(at.Environment)
+			env.AddFlag(at.Key, s.Flag)
+			got, err := env.Apply(at.Key, do)
+			if err != nil {
+				return nil, badf("%v", err)
+			}
+			after := view(got)
+			return &after, nil
+		}
+		got, err := ld.AIConfigs.PatchTargeting(ctx, at.Project, at.Environment, at.Key, ldclient.Patch{Comment: how.Comment, Instructions: do})
+		if err != nil {
+			return nil, err
+		}
+		noticeLate(&p.intent, got.Behind)
+		f := &got.Flag
+		for i, v := range f.Variations { // with the keys that are known
+			if n := slices.IndexFunc(s.Variations, func(o ldclient.Variation) bool { return o.ID == v.ID }); n >= 0 {
+				f.Variations[i].Key = s.Variations[n].Key
+			}
+		}
+		after := view(f)
+		return &after, nil
+	}
+	return p
+}
+
+// aiTargetingDetail is the targeting of an AI config in one environment.
+type aiTargetingDetail struct {
+	Key          string              `json:"key"`
+	Environment  string              `json:"environment"`
+	Enabled      bool                `json:"enabled" doc:"false: everyone gets the off variation"`
+	Version      int                 `json:"version"`
+	LastModified string              `json:"lastModified,omitempty"`
+	Serves       string              `json:"serves,omitempty" doc:"what contexts get that match no target and no rule"`
+	Variations   []aiTargetVariation `json:"variations"`
+	Targets      []targetView        `json:"targets,omitempty"`
+	Rules        []ruleView          `json:"rules,omitempty"`
+	MoreRules    int                 `json:"moreRules,omitempty" doc:"rules left out here; read them with rulesOffset"`
+	OffVariation string              `json:"offVariation,omitempty"`
+	Experiment   bool                `json:"experiment,omitempty" doc:"an experiment runs on it: do not edit its rollout"`
+	URL          string              `json:"url,omitempty"`
+	Note         string              `json:"note,omitempty"`
+}
+
+type aiTargetVariation struct {
+	ID       string `json:"_id"`
+	Key      string `json:"key,omitempty"`
+	Name     string `json:"name,omitempty"`
+	Disabled bool   `json:"disabled,omitempty" doc:"generated: serves nothing"`
+}
+
+var getAITargeting = read(Spec{
+	Name: "get-ai-config-targeting", Title: "Get an AI config's targeting", Aliases: []string{"get-agentcontrol-config-targeting"},
+	Doc: "Read who gets which variation of an AI config in one environment: targets, rules with ids, default rule.",
+}, func(ctx context.Context, ld *ldclient.Client, in struct {
+	inAITargeting
+	longLists
+}) (aiTargetingDetail, error) {
+	s, c, err := aiServedIn(ctx, ld, in.target())
+	if err != nil {
+		return aiTargetingDetail{}, err
+	}
+	d := aiTargetingDetail{Key: in.Config, Environment: in.Environment, Enabled: c.On, Version: c.Version, LastModified: c.LastModified.String(),
+		Serves: serving(s.Flag, c), Targets: targetViews(s.Flag, c, in.ValuesOffset), URL: pageURL(ld, in.target()), Note: lateNote(s.behind)}
+	for i, v := range s.Variations {
+		d.Variations = append(d.Variations, aiTargetVariation{v.ID, v.Key, nameBeside(v.Key, v.Name), i == s.disabled})
+	}
+	rules := c.Rules[min(in.RulesOffset, len(c.Rules)):]
+	for _, r := range rules[:min(firstOf, len(rules))] {
+		d.Rules = append(d.Rules, ruleOf(s.Flag, r, in.ValuesOffset))
+	}
+	d.MoreRules = max(0, len(rules)-firstOf)
+	if c.OffVariation != nil {
+		d.OffVariation = label(s.Flag, *c.OffVariation)
+	}
+	for _, r := range append([]ldclient.RuleServe{c.Fallthrough}, rulesServe(c.Rules)...) {
+		d.Experiment = d.Experiment || r.InExperiment()
+	}
+	return d, nil
+})
+
+var updateAIRollout = update(Spec{
+	Name: "update-ai-config-rollout", Title: "Change an AI config's default rule", Action: "updateAIConfigTargeting", Aliases: []string{"update-agentcontrol-config-rollout"},
+	Doc: "Set what an AI config serves by default in one environment: one variation, or percentages.",
+}, func(ctx context.Context, ld *ldclient.Client, in struct {
+	atAITargeting
+	Type        string              `json:"rolloutType,omitempty" jsonschema:"enum=variation,enum=percentage" quiet:"true" doc:"Follows from the rest if not given"`
+	Variation   string              `json:"variationKey,omitempty" alias:"variation,variationId,variationName"`
+	Percent     *float64            `json:"percent,omitempty" jsonschema:"minimum=0,maximum=100" quiet:"true" doc:"Of variationKey; a second one gets the rest"`
+	Weights     []map[string]scalar `json:"weights,omitempty" alias:"rolloutWeights,variations" brief:"true" doc:"[{variation, percent}]"`
+	BucketBy    string              `json:"rolloutBucketBy,omitempty" alias:"bucketBy" quiet:"true" doc:"Attribute to divide by"`
+	ContextKind string              `json:"rolloutContextKind,omitempty" alias:"contextKind" quiet:"true" doc:"Context kind to divide"`
+	because
+}) (*plan[rolloutState], error) {
+	s, c, err := aiServedIn(ctx, ld, in.target())
+	if err != nil {
+		return nil, err
+	}
+	if c.Fallthrough.InExperiment() {
+		return nil, badf("an experiment runs on the default rule of %s in %s; stop the experiment before changing the rollout", in.Config, in.Environment)
+	}
+	rule, err := rolloutInput{Type: in.Type, chosen: chosen{Variation: in.Variation}, Percent: in.Percent, Weights: in.Weights, BucketBy: in.BucketBy, ContextKind: in.ContextKind}.rule(s.Flag, c)
+	if err != nil {
+		return nil, err
+	}
+	b := ruleBuilder{flag: s.Flag}
+	serve, _, err := b.serve(rule)
+	if err != nil {
+		return nil, badf("%v", err)
+	}
+	then := ruleServe(s.Flag, serve)
+	says := fmt.Sprintf("serve %s by the default rule of AI config %s in %s of project %s instead of %s",
+		serves(s.Flag, then), in.Config, in.Environment, in.Project, serves(s.Flag, c.Fallthrough))
+	p := aiPlan(ld, in.target(), s, rolloutStateIn(in.Environment), says, ldclient.UpdateFallthrough(serve))
+	if sameServe(then, c.Fallthrough) {
+		p.Nothing = fmt.Sprintf("the default rule of %s serves %s already in %s", in.Config, serves(s.Flag, then), in.Environment)
+	}
+	p.Notes = append(p.Notes, s.switchedOff(c, in.target())...)
+	return p, nil
+})
+
+// switchedOff warns where targeting is off, so that no rule takes effect.
+func (s *aiServed) switchedOff(c ldclient.FlagConfig, at ldclient.Target) []string {
+	if c.On {
+		return nil
+	}
+	return []string{fmt.Sprintf("targeting of %s is off in %s, so everyone gets %s whatever its rules say, until somebody turns it on in LaunchDarkly", at.Key, at.Environment, serving(s.Flag, c))}
+}
+
+// aiRuleInstruction is one instruction on the rules of an AI config, with LaunchDarkly's names.
+type aiRuleInstruction struct {
+	Kind         string       `json:"kind"`
+	RuleID       string       `json:"ruleId,omitempty"`
+	RuleIDs      []string     `json:"ruleIds,omitempty"`
+	BeforeRuleID string       `json:"beforeRuleId,omitempty"`
+	ClauseID     string       `json:"clauseId,omitempty"`
+	ClauseIDs    []string     `json:"clauseIds,omitempty"`
+	Clause       *clauseInput `json:"clause,omitempty" brief:"true"`
+	Values       []scalar     `json:"values,omitempty"`
+	TrackEvents  *bool        `json:"trackEvents,omitempty"`
+	Rules        *[]newRule   `json:"rules,omitempty" brief:"true"`
+	newRule
+}
+
+// aiRuleNeeds is ruleNeeds for the kinds that are not on rules.
+var aiRuleNeeds = map[string][2][]string{
+	"updateOffVariation":           {{"variation"}, nil},
+	"updateTrackEvents":            {{"trackEvents"}, nil},
+	"updateTrackEventsFallthrough": {{"trackEvents"}, nil},
+}
+
+// buildAI is build for the kinds of an AI config.
+func (b *ruleBuilder) buildAI(i aiRuleInstruction) (ldclient.Instruction, string, error) {
+	_, other := aiRuleNeeds[i.Kind]
+	if _, known := ruleNeeds[i.Kind]; known {
+		return b.build(ruleInstruction(i))
+	} else if !other {
+		kinds := append(slices.Sorted(maps.Keys(ruleNeeds)), slices.Sorted(maps.Keys(aiRuleNeeds))...)
+		return nil, "", fmt.Errorf("no such kind; it takes %s", strings.Join(kinds, ", "))
+	}
+	if err := fit(i.Kind, i, aiRuleNeeds); err != nil {
+		return nil, "", err
+	}
+	switch i.Kind {
+	case "updateTrackEvents":
+		return ldclient.UpdateTrackEvents(*i.TrackEvents), fmt.Sprintf("set event tracking of every evaluation to %t", *i.TrackEvents), nil
+	case "updateTrackEventsFallthrough":
+		return ldclient.UpdateTrackEventsFallthrough(*i.TrackEvents), fmt.Sprintf("set event tracking of the default rule to %t", *i.TrackEvents), nil
+	}
+	v, err := variation(b.flag, i.Variation)
+	if err != nil {
+		return nil, "", err
+	}
+	return ldclient.UpdateOffVariation(b.flag.Variations[v].ID), "make " + label(b.flag, v) + " the off variation", nil
+}
+
+// aiRulesState is rulesState with the settings that stand beside the rules.
+type aiRulesState struct {
+	rulesState
+	OffVariation           string `json:"offVariation,omitempty"`
+	TrackEvents            bool   `json:"trackEvents,omitempty"`
+	TrackEventsFallthrough bool   `json:"trackEventsFallthrough,omitempty"`
+}
+
+func aiRulesStateIn(environment string) func(*ldclient.Flag) aiRulesState {
+	return func(f *ldclient.Flag) aiRulesState {
+		c := f.Environments[environment]
+		return aiRulesState{rulesStateIn(environment)(f), offServes(f, c), c.TrackEvents, c.TrackEventsFallthrough}
+	}
+}
+
+var updateAIRules = update(Spec{
+	Name: "update-ai-config-targeting-rules", Title: "Change an AI config's targeting rules", Action: "updateAIConfigTargeting", Additive: true,
+	Aliases: []string{"update-agentcontrol-config-targeting-rules", "update-ai-config-targeting"},
+	Doc:     "Add, remove, edit or reorder the targeting rules of an AI config.",
+}, func(ctx context.Context, ld *ldclient.Client, in struct {
+	atAITargeting
+	Instructions []aiRuleInstruction `json:"instructions" jsonschema:"minItems=1" brief:"true" doc:"addRule {clauses [{attribute, op, values}], variation or rolloutWeights}, removeRule {ruleId}, all of update-targeting-rules; updateOffVariation {variation}, updateTrackEvents. op: in, endsWith, startsWith, matches, contains, lessThan, lessThanOrEqual, greaterThan, greaterThanOrEqual, before, after, segmentMatch, semVerEqual, semVerLessThan, semVerGreaterThan"`
+	because
+}) (*plan[aiRulesState], error) {
+	s, c, err := aiServedIn(ctx, ld, in.target())
+	if err != nil {
+		return nil, err
+	}
+	var do []ldclient.Instruction
+	var says []string
+	b := ruleBuilder{flag: s.Flag, rules: c.Rules}
+	for n, i := range in.Instructions {
+		instruction, words, err := b.buildAI(i)
+		if err != nil {
+			return nil, badf("instructions[%d] (%s): %v", n, i.Kind, err)
+		}
+		do, says = append(do, instruction), append(says, words)
+	}
+	if err := segmentsExist(ctx, ld, in.target(), b.segments); err != nil {
+		return nil, err
+	}
+	words := fmt.Sprintf("change the targeting of AI config %s in %s of project %s: %s", in.Config, in.Environment, in.Project, strings.Join(says, "; "))
+	p := aiPlan(ld, in.target(), s, aiRulesStateIn(in.Environment), words, do...)
+	p.Differ = func(before, after *aiRulesState) { rulesDiffer(&before.rulesState, &after.rulesState) }
+	p.Notes = s.switchedOff(c, in.target())
+	return p, nil
+})
+
+// aiTargetInstruction is one instruction on individual targets of an AI config.
+type aiTargetInstruction struct {
+	Kind        string         `json:"kind" jsonschema:"enum=addTargets,enum=removeTargets,enum=clearTargets,enum=replaceTargets"`
+	Variation   string         `json:"variation,omitempty" alias:"variationId,variationKey,variationName,variationIndex"`
+	ContextKind string         `json:"contextKind,omitempty" told:"true" doc:"user if not given"`
+	Values      []string       `json:"values,omitempty" alias:"keys,contextKeys,userKeys"`
+	Targets     *[]targetInput `json:"targets,omitempty" brief:"true"`
+}
+
+var updateAITargets = update(Spec{
+	Name: "update-ai-config-individual-targets", Title: "Change an AI config's individual targets", Action: "updateAIConfigTargeting",
+	Aliases: []string{"update-agentcontrol-config-individual-targets"},
+	Doc:     "Add, remove or replace the contexts that get a variation of an AI config one by one.",
+}, func(ctx context.Context, ld *ldclient.Client, in struct {
+	atAITargeting
+	Instructions []aiTargetInstruction `json:"instructions" jsonschema:"minItems=1" brief:"true" doc:"addTargets {variation, values, contextKind}, removeTargets, clearTargets, replaceTargets {targets}"`
+	because
+}) (*plan[targetsState], error) {
+	s, c, err := aiServedIn(ctx, ld, in.target())
+	if err != nil {
+		return nil, err
+	}
+	b := newTargetBuilder(s.Flag, c)
+	for n, i := range in.Instructions {
+		if err := b.build(targetInstruction(i)); err != nil {
+			return nil, badf("instructions[%d] (%s): %v", n, i.Kind, err)
+		}
+	}
+	words := fmt.Sprintf("change the individual targets of AI config %s in %s of project %s: %s", in.Config, in.Environment, in.Project, strings.Join(b.says, "; "))
+	p := aiPlan(ld, in.target(), s, targetsStateIn(in.Environment), words, b.do...)
+	p.Differ, p.Notes = targetsDiffer, append(b.notes, s.switchedOff(c, in.target())...)
+	if len(b.do) == 0 {
+		p.Nothing = "the individual targets are so already"
+	}
+	return p, nil
+})
