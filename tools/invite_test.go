@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -176,5 +177,26 @@ func TestInvitationSent(t *testing.T) {
 	want := `[{a@example.com no_access [] A  []} {b@example.com  [mobile-developer]   [growth]}]`
 	if fmt.Sprint(got) != want {
 		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
+// TestWhoMayInvite: the tool is not listed for a token that can certainly not invite, and following is left to LaunchDarkly.
+func TestWhoMayInvite(t *testing.T) {
+	t.Parallel()
+	for role, want := range map[string]bool{"reader": false, "writer": false, "admin": true} {
+		r := start(t, func(s *setup) {
+			account := s.client.Transport.(*sandbox.Account)
+			s.client.Token = ldclient.StaticToken(ldclient.Token(account.AddToken(sandbox.TokenOptions{Name: role, Role: role})))
+		})
+		got, err := r.server.Permissions(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(got.Never, "invite-members") == want || slices.Contains(got.Never, "add-flag-follower") {
+			t.Errorf("%s may never use %v", role, got.Never)
+		}
+		if got := r.call("invite-members", strings.Replace(inviteReader, "{", `{"confirm":"account",`, 1)); strings.Contains(got, `"changed":true`) != want {
+			t.Errorf("%s: %s", role, got)
+		}
 	}
 }
