@@ -65,7 +65,7 @@ var inviteMembers = create(Spec{
 		list = append(list, ldclient.Invitation{Email: m.Email, Role: m.Role, Roles: roles, FirstName: m.FirstName, LastName: m.LastName, Teams: m.Teams})
 		after.Members = append(after.Members, invitedRow{"", m.Email, strings.TrimSpace(m.FirstName + " " + m.LastName), m.Role, roles, m.Teams})
 	}
-	p := &plan[invited]{intent: intent{Says: k.says(list), Version: "grants " + digest(k.seen()), Notes: uncommented(in.because)}}
+	p := &plan[invited]{intent: intent{Says: k.says(list), Version: "grants " + digest(k.seen()), Notes: append(uncommented(in.because), k.unfilled(in.Members)...)}}
 	p.Apply = func(ctx context.Context, how manner) (*invited, error) {
 		if how.DryRun {
 			return &after, nil
@@ -229,6 +229,20 @@ func teamNamed(ctx context.Context, ld *ldclient.Client, key string) (*ldclient.
 
 // seen is what a yes is given for: what the roles allow and the teams give.
 func (k *grants) seen() any { return []any{k.roles, k.teams} }
+
+// unfilled notes which of the roles depend on attributes, of which an invitation gives none.
+func (k *grants) unfilled(list []invitee) (notes []string) {
+	for _, m := range list {
+		for _, said := range m.Roles {
+			r := k.roles[said]
+			note := fmt.Sprintf("role %s grants by attributes, which are set in LaunchDarkly", r.Key)
+			if slices.ContainsFunc(slices.Concat(r.PresetStatements, r.Policy), policy.UsesAttributes) && !slices.Contains(notes, note) {
+				notes = append(notes, note)
+			}
+		}
+	}
+	return notes
+}
 
 func (k *grants) roleKeys(said []string) []string {
 	var out []string

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func TestInvitationsAreChecked(t *testing.T) {
 		one(`{"email":"new@example.com","role":"reader","roleAttributes":{}}`):                          "roleAttributes",
 		one(`{"email":"new@example.com","customRoles":["segment-manger"]}`):                             "did you mean segment-manager?",
 		one(`{"email":"new@example.com","customRoles":["../tokens"]}`):                                  "is not a key",
-		one(`{"email":"new@example.com","role":"reader","teamKeys":["platfrom"]}`):                      "did you mean platform?",
+		one(`{"email":"new@example.com","role":"reader","teamKeys":["platfom"]}`):                       "did you mean platform?",
 		one(`{"email":"a@example.com","role":"reader"},{"email":"A@EXAMPLE.com","role":"admin"}`):       "members[1].email: A@EXAMPLE.com is named twice",
 		one(`{"email":"new@example.com","role":"reader"},{"email":"GRACE@example.com","role":"admin"}`): "grace@example.com is a member already, with role reader",
 		one(`{"email":"new@exаmple.com","role":"reader"}`):                                              "is not a plain address", // a Cyrillic а
@@ -62,6 +63,7 @@ func TestInvitationsAreConfirmed(t *testing.T) {
 	t.Parallel()
 	wide := sandbox.RoleOptions{Key: "harmless", Policy: []policy.Statement{{Effect: "allow", Actions: []string{"*"}, Resources: []string{"*"}}}}
 	raising := sandbox.RoleOptions{Key: "helper", Base: "reader", Policy: []policy.Statement{{Effect: "allow", Actions: []string{"updateRole"}, Resources: []string{"member/*"}}}}
+	scoped := sandbox.RoleOptions{Key: "scoped", Policy: []policy.Statement{{Effect: "allow", Actions: []string{"updateOn"}, Resources: []string{"proj/${roleAttribute/project}:env/*:flag/*"}}}}
 	narrow := sandbox.RoleOptions{Key: "narrow", Policy: []policy.Statement{{Effect: "allow", Actions: []string{"updateOn"}, Resources: []string{"proj/shop:env/test:flag/*"}}}}
 	for args, want := range map[string]string{
 		`{"email":"new@example.com","role":"reader","firstName":"Root"}`:                      "This would invite 1 person into the whole account: new@example.com as reader. Go ahead?",
@@ -71,11 +73,12 @@ func TestInvitationsAreConfirmed(t *testing.T) {
 		`{"email":"new@example.com","customRoles":["segment-manager"]}`:                       "new@example.com with role segment-manager.",
 		`{"email":"new@example.com","role":"no_access","teamKeys":["platform"]}`:              "as no_access, in team platform, which adds role production-approver.",
 		`{"email":"new@example.com","role":"no_access","teamKeys":["growth","%s"]}`:           "as no_access, in team growth, in team %s, which adds role harmless (WHICH MAY CHANGE WHAT PEOPLE ARE ALLOWED).",
+		`{"email":"new@example.com","customRoles":["scoped"]}`:                                "with role scoped. Role scoped grants by attributes, which are set in LaunchDarkly.",
 		`{"email":"a@example.com","role":"writer"},{"email":"b@example.com","role":"writer"}`: "invite 2 people into the whole account: a@example.com, b@example.com as writer.",
 	} {
 		p := &person{action: "decline"}
 		r := start(t, func(s *setup) { s.mcp = []client.ClientOption{client.WithElicitationHandler(p)} })
-		r.AddToken(sandbox.TokenOptions{Name: "x", Role: "reader", Owner: &sandbox.OwnerOptions{Role: "reader", Roles: []sandbox.RoleOptions{narrow, raising}, TeamRoles: []sandbox.RoleOptions{wide}}})
+		r.AddToken(sandbox.TokenOptions{Name: "x", Role: "reader", Owner: &sandbox.OwnerOptions{Role: "reader", Roles: []sandbox.RoleOptions{narrow, raising, scoped}, TeamRoles: []sandbox.RoleOptions{wide}}})
 		team := ""
 		for _, row := range replied[struct{ Items []struct{ Key string } }](t, r.call("list-teams", `{}`)).Items {
 			if strings.HasPrefix(row.Key, "team-") {
@@ -174,5 +177,26 @@ func TestInvitationSent(t *testing.T) {
 	want := `[{a@example.com no_access [] A  []} {b@example.com  [mobile-developer]   [growth]}]`
 	if fmt.Sprint(got) != want {
 		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
+// TestWhoMayInvite: the tool is not listed for a token that can certainly not invite, and following is left to LaunchDarkly.
+func TestWhoMayInvite(t *testing.T) {
+	t.Parallel()
+	for role, want := range map[string]bool{"reader": false, "writer": false, "admin": true} {
+		r := start(t, func(s *setup) {
+			account := s.client.Transport.(*sandbox.Account)
+			s.client.Token = ldclient.StaticToken(ldclient.Token(account.AddToken(sandbox.TokenOptions{Name: role, Role: role})))
+		})
+		got, err := r.server.Permissions(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(got.Never, "invite-members") == want || slices.Contains(got.Never, "add-flag-follower") {
+			t.Errorf("%s may never use %v", role, got.Never)
+		}
+		if got := r.call("invite-members", strings.Replace(inviteReader, "{", `{"confirm":"account",`, 1)); strings.Contains(got, `"changed":true`) != want {
+			t.Errorf("%s: %s", role, got)
+		}
 	}
 }

@@ -35,6 +35,9 @@ var actions = map[string][]string{
 		"applyApprovalRequest", "deleteApprovalRequest"},
 }
 
+// Actions that readers may have without a role that says so.
+var unsure = []string{"manageFlagFollowers"}
+
 // Actions whose effect on each environment of the project is documented: a token needs them in all.
 var everywhere = []string{"createFlag", "deleteFlag", "cloneFlag", "updateName", "updateDescription", "updateTags", "updateTemporary", "updateMaintainer",
 	"updateFlagVariations", "updateFlagCustomProperties", "updateIncludeInSnippet"}
@@ -100,6 +103,9 @@ func kindsOf(t Tool) []string {
 func (s *Server) neverOf(k *knowledge) map[string]string {
 	out := map[string]string{}
 	for _, t := range s.tools {
+		if t.hidden != "" { // it is not listed anyway, so that clients need not be told
+			continue
+		}
 		if why, never := k.rulesOut(t.Tool); never {
 			out[t.Name] = why
 		}
@@ -117,6 +123,9 @@ func (k *knowledge) rulesOut(t Tool) (string, bool) {
 	var tried []need
 	for _, kind := range kinds {
 		for _, action := range splitActions(t) {
+			if slices.Contains(unsure, action) {
+				return "", false
+			}
 			if !slices.Contains(actions[kind], action) {
 				action = policy.AnyChange // what it needs is not documented
 			}

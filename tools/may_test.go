@@ -71,7 +71,8 @@ func TestMayBypassApproval(t *testing.T) {
 // action of that kind of resource, else nothing is hidden but for whoever may change nothing of the kind.
 func TestHidingIsOnDocumentedActions(t *testing.T) {
 	undocumented := []string{"updateDeprecated", "updateReleasePhaseStatus", "createReleasePolicy", "updateReleasePolicy", "deleteReleasePolicy",
-		"updateReleasePolicyRank"}
+		"updateReleasePolicyRank", "manageFlagFollowers", "createFlagLink", "updateFlagLink", "deleteFlagLink"}
+	undocumented = append(undocumented, "createView", "updateView", "deleteView", "linkFlagToView", "linkSegmentToView", "unlinkFlagFromView", "unlinkSegmentFromView")
 	for _, set := range Catalog() {
 		for _, x := range set.Tools {
 			if x.Effect == Read {

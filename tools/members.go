@@ -10,7 +10,7 @@ import (
 )
 
 var memberTools = Toolset{
-	Name: "members", Doc: "Find members, teams and roles.",
+	Name: "members", Doc: "Find members, teams and roles; invite members.",
 	Tools: []Tool{findMembers, getMember, listTeams, getTeam, listRoles, getRole,
 		inviteMembers},
 }

@@ -210,3 +210,39 @@ func TestUndoOfLinks(t *testing.T) {
 		}
 	}
 }
+
+// TestLinksHoldForAState: a yes for a view, a link or a follower is gone when somebody else changes it meanwhile.
+func TestLinksHoldForAState(t *testing.T) {
+	t.Parallel()
+	link := "/flag-links/projects/shop/flags/search-ranking/" + linkID("search-ranking")
+	for name, test := range map[string]struct{ tool, args, method, path, body string }{
+		"view renamed": {"update-view", `"viewKey":"search","description":"x"`, "PATCH", "/projects/shop/views/search", `{"name":"By another"}`},
+		"view filled":  {"delete-view", `"viewKey":"search"`, "POST", "/projects/shop/views/search/link/flags", `{"keys":["dark-mode"]}`},
+		"other link":   {"link-to-view", `"viewKey":"search","flagKeys":["dark-mode","live-chat"]`, "POST", "/projects/shop/views/search/link/flags", `{"keys":["dark-mode"]}`},
+		"view gone":    {"unlink-from-view", `"viewKey":"search","flagKeys":["search-ranking"]`, "DELETE", "/projects/shop/views/search", ``},
+		"link changed": {"delete-flag-link", `"flagKey":"search-ranking","id":"` + linkID("search-ranking") + `"`, "PATCH", link, `[{"op":"replace","path":"/title","value":"By another"}]`},
+		"follower":     {"remove-flag-follower", `"flagKey":"search-ranking","env":"production"`, "DELETE", "/projects/shop/flags/search-ranking/environments/production/followers/" + memberID("Grace"), ``},
+	} {
+		p := &person{action: "accept"}
+		r := start(t, func(s *setup) { s.mcp = []client.ClientOption{client.WithElicitationHandler(p)} })
+		args := `{"projectKey":"shop","comment":"c",` + test.args + `}`
+		if name == "follower" {
+			r.call("add-flag-follower", args)
+		}
+		n := len(r.Writes())
+		p.question, p.before = "", func() {
+			req, err := http.NewRequestWithContext(t.Context(), test.method, "https://sandbox.test/api/v2"+test.path, strings.NewReader(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header = http.Header{"Authorization": {sandbox.WriterToken}, "Ld-Api-Version": {"beta"}, "Content-Type": {"application/json"}}
+			resp, err := r.RoundTrip(req)
+			if err != nil || resp.StatusCode > 299 {
+				t.Fatal(resp, err)
+			}
+		}
+		if got := r.call(test.tool, args); p.question == "" || !strings.HasSuffix(got, "Nothing was changed.") || len(r.Writes()) != n+1 {
+			t.Errorf("%s: asked %q, %d writes: %s", name, p.question, len(r.Writes())-n, got)
+		}
+	}
+}

@@ -204,8 +204,29 @@ func TestInvitations(t *testing.T) {
 	writer := a.AddToken(TokenOptions{Name: "writer", Role: "writer"})
 	inviter := a.AddToken(TokenOptions{Name: "inviter", InlineRole: []policy.Statement{{Effect: "allow", Actions: []string{"createMember"}, Resources: []string{"member/*"}}}})
 	for token, want := range map[string]int{writer: 403, inviter: 201} {
-		if got := ask(t, a, "POST", "/members", []any{one("y@example.com")}, "Authorization", token); got.status != want {
+		if got := ask(t, a, "POST", "/members", []any{one(fmt.Sprintf("y%d@example.com", want))}, "Authorization", token); got.status != want {
 			t.Errorf("status %d, want %d: %s", got.status, want, got.body)
+		}
+	}
+}
+
+// TestViewsByRole: roles name views, and linking is an action of its own.
+func TestViewsByRole(t *testing.T) {
+	t.Parallel()
+	a, _ := newTestAccount(Options{})
+	token := a.AddToken(TokenOptions{Name: "linker", InlineRole: []policy.Statement{{Effect: "allow", Actions: []string{"viewProject"}, Resources: []string{"proj/shop"}},
+		{Effect: "allow", Actions: []string{"linkFlagToView"}, Resources: []string{"proj/shop:view/search"}}, {Effect: "allow", Actions: []string{"manageFlagFollowers"}, Resources: []string{"proj/shop:env/test:flag/*"}}}})
+	for _, step := range []struct {
+		method, path string
+		want         int
+	}{
+		{"POST", "/projects/shop/views/search/link/flags", 200}, {"POST", "/projects/shop/views/checkout/link/flags", 403}, {"DELETE", "/projects/shop/views/search/link/flags", 403},
+		{"DELETE", "/projects/shop/views/search", 403}, {"PUT", "/projects/shop/flags/dark-mode/environments/test/followers/" + a.members[1].ID, 204},
+		{"PUT", "/projects/shop/flags/dark-mode/environments/production/followers/" + a.members[1].ID, 403},
+	} {
+		got := ask(t, a, step.method, step.path, map[string]any{"keys": []string{"dark-mode"}}, append(beta, "Authorization", token)...)
+		if got.status != step.want {
+			t.Errorf("%s %s: status %d, want %d: %s", step.method, step.path, got.status, step.want, got.body)
 		}
 	}
 }
