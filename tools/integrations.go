@@ -198,9 +198,7 @@ func findIntegrations(ctx context.Context, ld *ldclient.Client, key string) (*in
 	atStores := atConfs + len(confs)
 	places := atStores + 2
 	g := gather(ctx)
-	try := func(read func(context.Context) error) {
-		g.need(func(ctx context.Context) error { read(ctx); return nil })
-	}
+	try := func(read func(context.Context) error) { g.want("", read) } // what fails is told of together
 	for i, k := range subs[1:] {
 		try(func(ctx context.Context) error { return f.subscriptions(ctx, i+1, k) })
 	}
@@ -277,7 +275,9 @@ var getIntegration = read(Spec{
 	}
 	for _, kind := range []string{delivery, bigSegmentStore} {
 		f := &integrationsFound{ld: ld, found: map[int][]integrationDetail{}}
-		f.stores(ctx, 0, kind, in.Integration)
+		if f.stores(ctx, 0, kind, in.Integration) != nil {
+			continue // perhaps the other one has it
+		}
 		for _, d := range f.found[0] {
 			if d.ID == in.ID {
 				return inScope(d)

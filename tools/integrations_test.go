@@ -270,11 +270,11 @@ func TestTokenFilters(t *testing.T) {
 		return strings.Join(out, ", ")
 	}
 	for args, want := range map[string]string{
-		`{}`:                     "Ada's laptop, Grace's dashboard, Katherine's terraform, Deploy pipeline, Alan's laptop, Audit, Inline",
-		`{"limit":2,"offset":5}`: "Audit, Inline",
-		`{"query":"katherine"}`:  "Katherine's terraform",
-		`{"query":"9f3a"}`:       "Deploy pipeline",
-		`{"unusedSince":"2026-03-02T11:30:00Z"}`:                      "Alan's laptop, Katherine's terraform, Grace's dashboard, Deploy pipeline",
+		`{}`:                                     "Ada's laptop, Grace's dashboard, Katherine's terraform, Deploy pipeline, Alan's laptop, Audit, Inline",
+		`{"limit":2,"offset":5}`:                 "Audit, Inline",
+		`{"query":"katherine"}`:                  "Katherine's terraform",
+		`{"query":"9f3a"}`:                       "Deploy pipeline",
+		`{"unusedSince":"2026-03-02T11:30:00Z"}`: "Alan's laptop, Katherine's terraform, Grace's dashboard, Deploy pipeline",
 		`{"unusedSince":"2026-03-02T11:30:00Z","query":"grace"}`:      "Grace's dashboard",
 		`{"unusedSince":"2026-03-02T11:30:00Z","limit":1,"offset":2}`: "Grace's dashboard",
 		`{"unusedSince":"2025-01-01"}`:                                "",

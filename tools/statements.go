@@ -37,8 +37,11 @@ func scopedStatements(scope ldclient.Scope, all []ldclient.Statement) []ldclient
 	var out []ldclient.Statement
 	for _, s := range all {
 		s.Resources = slices.DeleteFunc(slices.Clone(s.Resources), outside)
-		if not := slices.DeleteFunc(slices.Clone(s.NotResources), outside); len(not) < len(s.NotResources) {
-			s.NotResources = append(not, "what is outside this server's scope")
+		if all := len(s.NotResources); all > 0 {
+			s.NotResources = slices.DeleteFunc(slices.Clone(s.NotResources), outside)
+			if len(s.NotResources) < all {
+				s.NotResources = append(s.NotResources, "what is outside this server's scope")
+			}
 		}
 		if len(s.Resources)+len(s.NotResources) > 0 {
 			out = append(out, s)
