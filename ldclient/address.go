@@ -22,11 +22,10 @@ const hidden = "…"
 // UnmarshalJSON keeps what may be shown.
 func (a *Address) UnmarshalJSON(b []byte) error {
 	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
-		*a = hidden
-		return nil
+	*a = hidden
+	if json.Unmarshal(b, &s) == nil {
+		*a = addressOf(s)
 	}
-	*a = addressOf(s)
 	return nil
 }
 

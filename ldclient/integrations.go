@@ -17,10 +17,9 @@ type FieldNames []string
 // UnmarshalJSON takes what is no object for one without fields.
 func (n *FieldNames) UnmarshalJSON(b []byte) error {
 	var fields map[string]skipped
-	if json.Unmarshal(b, &fields) != nil {
-		return nil
+	if json.Unmarshal(b, &fields) == nil {
+		*n = slices.Sorted(maps.Keys(fields))
 	}
-	*n = slices.Sorted(maps.Keys(fields))
 	return nil
 }
 

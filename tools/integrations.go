@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -198,9 +199,7 @@ func findIntegrations(ctx context.Context, ld *ldclient.Client, key string) (*in
 	atStores := atConfs + len(confs)
 	places := atStores + 2
 	g := gather(ctx)
-	try := func(read func(context.Context) error) {
-		g.need(func(ctx context.Context) error { read(ctx); return nil })
-	}
+	try := func(read func(context.Context) error) { g.want("", read) } // what fails is told of together
 	for i, k := range subs[1:] {
 		try(func(ctx context.Context) error { return f.subscriptions(ctx, i+1, k) })
 	}
@@ -218,10 +217,13 @@ func findIntegrations(ctx context.Context, ld *ldclient.Client, key string) (*in
 	if _, err := g.wait(); err != nil {
 		return nil, 0, err
 	}
+	if errors.Is(ctx.Err(), context.Canceled) { // where time ran out, what was read until then is worth something
+		return nil, 0, ctx.Err()
+	}
 	if key != "" && unknown != nil && len(f.failed) == 0 && len(f.all(places)) == 0 {
 		return nil, 0, absent("integration", short(clean(key), 100), subscribing)
 	}
-	return f, places, ctx.Err()
+	return f, places, nil
 }
 
 var listIntegrations = read(Spec{
@@ -277,7 +279,9 @@ var getIntegration = read(Spec{
 	}
 	for _, kind := range []string{delivery, bigSegmentStore} {
 		f := &integrationsFound{ld: ld, found: map[int][]integrationDetail{}}
-		f.stores(ctx, 0, kind, in.Integration)
+		if f.stores(ctx, 0, kind, in.Integration) != nil {
+			continue // perhaps the other one has it
+		}
 		for _, d := range f.found[0] {
 			if d.ID == in.ID {
 				return inScope(d)

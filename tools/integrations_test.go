@@ -219,6 +219,28 @@ func TestListIntegrationsAsksLittle(t *testing.T) {
 	})
 }
 
+// TestListIntegrationsInTime: where LaunchDarkly lets most of them wait, the others are told of before the call's time is up.
+func TestListIntegrationsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, func(s *setup) { s.client.Transport = slowBeyond{s.client.Transport.(*sandbox.Account)} })
+		got := r.call("list-integrations", `{}`)
+		if !strings.Contains(got, `"name":"Events"`) || !strings.Contains(got, "Could not be read: ") || !strings.Contains(got, "did not answer in time") || strings.HasPrefix(got, "!") {
+			t.Error(got)
+		}
+	})
+}
+
+// slowBeyond never answers of anything after grafana.
+type slowBeyond struct{ *sandbox.Account }
+
+func (s slowBeyond) RoundTrip(r *http.Request) (*http.Response, error) {
+	if key, ok := strings.CutPrefix(r.URL.Path, "/api/v2/integrations/"); ok && key > "grafana" {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	return s.Account.RoundTrip(r)
+}
+
 // withoutBeta is an account without the beta parts of a plan, which knows no grafana and has trouble with two more.
 type withoutBeta struct {
 	*sandbox.Account

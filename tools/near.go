@@ -24,6 +24,12 @@ func (c *call) near(ctx context.Context, e *ldclient.Error) string {
 	ctx = ldclient.WithoutWrites(ctx)
 	const unseen = " It may also be that the token may not see it."
 	if t.Project == "" {
+		switch t.Kind {
+		case "webhook":
+			return "Check the id with list-webhooks." + unseen
+		case "relay-proxy-config":
+			return "Check the id with list-relay-configs." + unseen
+		}
 		return "Check the key." + unseen
 	}
 	if _, err := c.ld.Projects.Get(ctx, t.Project); ldclient.IsNotFound(err) {
@@ -45,6 +51,8 @@ func (c *call) near(ctx context.Context, e *ldclient.Error) string {
 		}
 	}
 	switch t.Kind {
+	case "destination":
+		return "Check the id with list-destinations." + unseen
 	case "flag":
 		have := c.keysLike(func(query string) ([]string, error) {
 			got, err := c.ld.Flags.List(ctx, t.Project, ldclient.ListFlags{Query: query, Paging: ldclient.Paging{Limit: 100}})

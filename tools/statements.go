@@ -2,7 +2,6 @@ package tools
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
 	"github.com/ld-mcp/ld-mcp/ldclient/policy"
@@ -37,8 +36,11 @@ func scopedStatements(scope ldclient.Scope, all []ldclient.Statement) []ldclient
 	var out []ldclient.Statement
 	for _, s := range all {
 		s.Resources = slices.DeleteFunc(slices.Clone(s.Resources), outside)
-		if not := slices.DeleteFunc(slices.Clone(s.NotResources), outside); len(not) < len(s.NotResources) {
-			s.NotResources = append(not, "what is outside this server's scope")
+		if all := len(s.NotResources); all > 0 {
+			s.NotResources = slices.DeleteFunc(slices.Clone(s.NotResources), outside)
+			if len(s.NotResources) < all {
+				s.NotResources = append(s.NotResources, "what is outside this server's scope")
+			}
 		}
 		if len(s.Resources)+len(s.NotResources) > 0 {
 			out = append(out, s)
@@ -57,22 +59,6 @@ func mayNameWithin(scope ldclient.Scope, spec string) bool {
 	if r.Kind() == "" { // everything
 		return true
 	}
-	project, environment := r.Name("proj"), r.Name("env")
-	return project != "" && mayMatch(project, scope.Projects, scope.AllowsProject) &&
-		(environment == "" || mayMatch(environment, scope.Environments, scope.AllowsEnvironment))
-}
-
-// mayMatch reports whether a name in a specifier, which may hold *, and a scope's globs may mean the same key.
-func mayMatch(pattern string, globs []string, allows func(string) bool) bool {
-	if !strings.Contains(pattern, "*") {
-		return allows(pattern)
-	}
-	begins := func(glob string) string { before, _, _ := strings.Cut(glob, "*"); return before }
-	return len(globs) == 0 || slices.ContainsFunc(globs, func(g string) bool {
-		plain := strings.IndexAny(g, `*?[\`)
-		if plain < 0 {
-			return policy.Glob(pattern, g)
-		}
-		return strings.HasPrefix(begins(pattern), g[:plain]) || strings.HasPrefix(g[:plain], begins(pattern))
-	})
+	project := r.Name("proj")
+	return project != "" && scope.MayHold(project, r.Name("env"))
 }

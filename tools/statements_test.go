@@ -17,12 +17,18 @@ func TestStatementsWithin(t *testing.T) {
 	keys := []string{"shop", "shops", "mobile", "mob", "web"}
 	kept, cut := 0, 0
 	for range 20_000 {
-		scope := ldclient.Scope{}
-		for range r.IntN(3) {
-			scope.Projects = append(scope.Projects, one("shop", "sh*", "s?op", "[ms]*", "mobile", "*"))
+		draw := func() (scope ldclient.Scope) {
+			for range r.IntN(3) {
+				scope.Projects = append(scope.Projects, one("shop", "sh*", "s?op", "[ms]*", "mobile", "*"))
+			}
+			for range r.IntN(3) {
+				scope.Environments = append(scope.Environments, one("web", "w*", "mob", "*"))
+			}
+			return scope
 		}
-		for range r.IntN(3) {
-			scope.Environments = append(scope.Environments, one("web", "w*", "mob", "*"))
+		scope := draw()
+		if r.IntN(3) == 0 {
+			scope = scope.And(draw())
 		}
 		if len(scope.Projects)+len(scope.Environments) == 0 {
 			continue
@@ -71,6 +77,9 @@ func TestStatementsWithin(t *testing.T) {
 		t.Errorf("%d kept, %d cut", kept, cut)
 	}
 	scope := ldclient.Scope{Projects: []string{"shop"}}
+	if narrowed := scope.And(ldclient.Scope{Projects: []string{"*"}}); mayNameWithin(narrowed, "proj/mob*") || !mayNameWithin(narrowed, "proj/sh*") {
+		t.Error("a narrowed scope forgot what it was narrowed from")
+	}
 	for spec, shown := range map[string]bool{"*": true, "member/*": false, "acct": false, "team/a": false, "nonsense": false, "proj/shop,mobile": false,
 		"proj/*;team-a": true, "proj/shop:metric/*": true, "proj/${roleAttribute/p}": false} {
 		if got := mayNameWithin(scope, spec); got != shown {

@@ -84,11 +84,11 @@ type usageInput struct {
 	Offset      int      `json:"offset,omitempty" jsonschema:"minimum=0,maximum=1000000" quiet:"true" doc:"Series to skip"`
 }
 
-func (a usageInput) target() ldclient.Target {
-	if a.Flag != "" {
-		return ldclient.Target{Project: a.Project, Environment: a.Environment, Kind: "flag", Key: a.Flag}
+func (in usageInput) target() ldclient.Target {
+	if in.Flag != "" {
+		return ldclient.Target{Project: in.Project, Environment: in.Environment, Kind: "flag", Key: in.Flag}
 	}
-	return ldclient.Target{Project: a.Project, Environment: a.Environment}
+	return ldclient.Target{Project: in.Project, Environment: in.Environment}
 }
 
 var getAccountUsage = read(Spec{

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -231,7 +230,7 @@ func sendByCursor[T any](a *Account, w http.ResponseWriter, r *http.Request, ite
 		q := r.URL.Query()
 		q.Set("after", id(items[limit-1]))
 		q.Set("limit", strconv.Itoa(limit))
-		l["next"] = requestLink(r, url.Values(q))
+		l["next"] = requestLink(r, q)
 	}
 	send(w, http.StatusOK, map[string]any{"totalCount": total, "items": filled(items), "_links": l})
 }
