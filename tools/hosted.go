@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -49,11 +50,11 @@ type passThrough struct {
 
 // hostedList is what one reading found. Nobody changes it.
 type hostedList struct {
-	tools   []*served // before the first reading those that are named in full
-	offered []string  // names of all tools that the servers have
-	left    []string  // what is offered, was asked for, and is not passed through, and why
-	missing []string  // names of tools that are not there
-	at      time.Time // of the reading, zero before the first
+	tools   []*served                    // before the first reading those that are named in full
+	offered []string                     // names of all tools that the servers have
+	left    []string                     // what is offered, was asked for, and is not passed through, and why
+	missing []string                     // names of tools that are not there
+	read    map[*hosted.Server]time.Time // when each of them answered last
 }
 
 func (l *hostedList) find(name string) *served {
@@ -203,30 +204,29 @@ func (h *passThrough) read(ctx context.Context) error {
 		return ctx.Err()
 	}
 	var failed error
+	was := h.now.Load()
+	read := maps.Clone(was.read)
+	if read == nil {
+		read = map[*hosted.Server]time.Time{}
+	}
 	for i, s := range h.servers {
 		got, err := s.Tools(ctx)
 		if err != nil {
 			failed = err
 			continue
 		}
-		h.lists[i] = got
+		h.lists[i], read[s] = got, time.Now()
 	}
-	if failed != nil && len(h.servers) == 1 {
-		return failed
-	}
-	was := h.now.Load()
-	is := h.judge(failed == nil)
+	is := h.judge(len(read) == len(h.servers))
+	is.read = read
 	h.now.Store(is)
 	h.register(was, is)
 	return failed
 }
 
-// judge makes a list of what the servers offer; all says whether each of them answered.
+// judge makes a list of what the servers offer; all says whether each of them has ever answered.
 func (h *passThrough) judge(all bool) *hostedList {
-	l := &hostedList{at: time.Now()}
-	if !all {
-		l.at = h.now.Load().at
-	}
+	l := &hostedList{}
 	size := 0
 	take := func(wanted func(string) bool, literal bool) {
 		for i, list := range h.lists {
@@ -285,14 +285,20 @@ func (h *passThrough) judge(all bool) *hostedList {
 
 // asOf returns a tool as it is described now, or was not longer ago than a tool that only reads may be used for.
 func (h *passThrough) asOf(ctx context.Context, t *served) (*served, error) {
-	l := h.now.Load()
-	if t.Effect != Read || time.Since(l.at) > h.holds {
-		if err := h.read(ctx); err != nil {
-			return nil, err
-		}
-		l = h.now.Load()
+	l, start := h.now.Load(), time.Now()
+	from := t.code.(*hostedCode).from
+	if from != nil && t.Effect == Read && time.Since(l.read[from]) < h.holds {
+		return t, nil
 	}
-	if is := l.find(t.Name); is != nil {
+	err := h.read(ctx)
+	l = h.now.Load()
+	is := l.find(t.Name)
+	switch {
+	case is != nil && is.code.(*hostedCode).from != nil && !l.read[is.code.(*hostedCode).from].Before(start):
+		return is, nil // whatever became of other servers
+	case err != nil:
+		return nil, err
+	case is != nil:
 		return is, nil
 	}
 	return h.absent(t.Name, l.offered), nil

@@ -249,7 +249,7 @@ func TestHostedEffect(t *testing.T) {
 // TestHostedGuard takes hosted writers through the guard as any other.
 func TestHostedGuard(t *testing.T) {
 	t.Parallel()
-	add, del := def("create-graph", adds, "projectKey", "env"), def("delete-graph", "", "projectKey", "graphId", "confirm")
+	add, del := def("create-graph", adds, "projectKey", "env", "n", "to", "source_project"), def("delete-graph", "", "projectKey", "environmentKey", "graphId", "confirm", "x")
 	for name, test := range map[string]struct {
 		tool, args string
 		says       string // how it is refused, "" when it goes through
@@ -264,6 +264,10 @@ func TestHostedGuard(t *testing.T) {
 		"comment given":             {tool: "create-graph", args: `{"projectKey":"shop","env":"regulated","comment":"why"}`, says: `confirm: "regulated"`},
 		"all environments":          {tool: "create-graph", args: `{"projectKey":"mobile"}`, says: `confirm: "create-graph"`},
 		"several environments":      {tool: "create-graph", args: `{"projectKey":"mobile","env":"test","to":{"envKey":"production"}}`, says: `confirm: "create-graph"`},
+		"a place it may pass over":  {tool: "create-graph", args: `{"projectKey":"mobile","to":{"env":"test"}}`, says: `confirm: "create-graph"`},
+		"an argument of nobody":     {tool: "create-graph", args: `{"projectKey":"mobile","environmentKey":"test"}`, says: "there is no such argument"},
+		"a decoy":                   {tool: "create-open", args: `{"projectKey":"mobile","env":"test"}`, says: `confirm: "create-open"`},
+		"only decoys":               {tool: "create-bare", args: `{"projectKey":"shop","env":"test"}`, says: `call LaunchDarkly's hosted tool create-bare with {"env":"test","projectKey":"shop"}. Nothing was changed yet`},
 		"the account":               {tool: "create-graph", args: `{}`, says: `confirm: "create-graph"`},
 		"several projects":          {tool: "create-graph", args: `{"projectKey":"shop","source_project":"mobile","env":"test"}`, says: `confirm: "create-graph"`},
 		"no such project":           {tool: "create-graph", args: `{"projectKey":"shoop","env":"test"}`, says: "could not be found out whether"},
@@ -285,12 +289,12 @@ func TestHostedGuard(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, first := range []bool{true, false} { // whether the call is the first to ask the hosted server
-				f := newFake(t, add, del)
+				f := newFake(t, add, del, strings.Replace(def("create-open", adds, "projectKey"), `"type":"object"`, `"type":"object","additionalProperties":true`, 1), `{"name":"create-bare","annotations":{`+adds+`},"inputSchema":{"type":"object"}}`)
 				change := func(*setup) {}
 				if test.change != nil {
 					change = test.change
 				}
-				r := startHosted(t, f, []string{"create-graph", "delete-*", "delete-graph"}, change)
+				r := startHosted(t, f, []string{"create-graph", "create-open", "create-bare", "delete-*", "delete-graph"}, change)
 				if !first {
 					r.hostedRead(t)
 				}
@@ -444,6 +448,9 @@ func TestHostedScope(t *testing.T) {
 		{both, `{"projectKey":"shop","env":"test"}`, true},
 		{both, `{"projectKey":"shop","fromEnv":"test","toEnv":"staging"}`, true},
 		{both, `{"projectKey":"shop","environments":[{"environmentKey":"test"},{"environmentKey":"staging"}]}`, true},
+		{both, `{"projectKey":"shop","environments":{"test":{"on":true}}}`, true},
+		{both, `{"projectKey":"shop","environments":{"test":{"on":true},"production":{}}}`, false},
+		{both, `{"projectKey":"shop","environments":[{"environmentKey":"test","key":"production"}]}`, false},
 		{both, `{"projectKey":"shop"}`, false},
 		{both, `{"projectKey":"shop","env":"production"}`, false},
 		{both, `{"projectKey":"shop","fromEnv":"test","toEnv":"production"}`, false},
@@ -456,7 +463,11 @@ func TestHostedScope(t *testing.T) {
 		{environments, `{"env":"test"}`, false},
 	} {
 		for name, hints := range map[string]string{"query-logs": readsOnly, "create-graph": adds} {
-			f := newFake(t, def(name, hints))
+			var takes map[string]any
+			if err := json.Unmarshal([]byte(test.args), &takes); err != nil {
+				t.Fatal(err)
+			}
+			f := newFake(t, def(name, hints, slices.Collect(maps.Keys(takes))...))
 			r := startHosted(t, f, []string{name}, func(s *setup) { s.client.Scope, s.Confirm = test.scope, tools.ConfirmNever })
 			got := r.call(name, test.args)
 			if name == "create-graph" && test.ok && strings.Contains(got, "requires a comment") { // another rule
@@ -465,6 +476,19 @@ func TestHostedScope(t *testing.T) {
 			if ok := got == "done"; ok != test.ok || len(f.seen()) > 0 != test.ok {
 				t.Errorf("%+v %s %s: %s", test.scope, name, test.args, got)
 			}
+		}
+	}
+}
+
+// TestHostedDecoys: what a hosted tool may pass over is not what a call is judged by.
+func TestHostedDecoys(t *testing.T) {
+	t.Parallel()
+	open := strings.Replace(def("query-logs", readsOnly, "limit", "options"), `"type":"object"`, `"type":"object","additionalProperties":true`, 1)
+	f := newFake(t, open)
+	r := startHosted(t, f, []string{"query-logs"}, func(s *setup) { s.client.Scope = ldclient.Scope{Projects: []string{"shop"}} })
+	for _, args := range []string{`{"projectKey":"shop"}`, `{"options":"{\"projectKey\":\"shop\"}"}`, `{"limit":1,"project":"shop"}`} {
+		if got := r.call("query-logs", args); !strings.Contains(got, "names none") || len(f.seen()) > 0 {
+			t.Errorf("%s: %s", args, got)
 		}
 	}
 }
@@ -519,7 +543,7 @@ func TestHostedProtocols(t *testing.T) {
 			theirs.AddTool(mcp.NewTool("query-logs", mcp.WithReadOnlyHintAnnotation(true), mcp.WithString("query", mcp.Required())), func(_ context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 				return mcp.NewToolResultText("lines with " + r.GetString("query", "")), nil
 			})
-			theirs.AddTool(mcp.NewTool("create-graph", mcp.WithDestructiveHintAnnotation(false)), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			theirs.AddTool(mcp.NewTool("create-graph", mcp.WithDestructiveHintAnnotation(false), mcp.WithString("projectKey"), mcp.WithString("env")), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 				return mcp.NewToolResultError("there is no dashboard"), nil
 			})
 			srv := httptest.NewServer(server.NewStreamableHTTPServer(theirs, options...))
