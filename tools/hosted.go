@@ -46,6 +46,8 @@ type passThrough struct {
 	now     atomic.Pointer[hostedList]
 	asked   sync.Map // name of a tool to the digest of what a confirmation was asked for
 	holds   time.Duration
+	told    string            // digest of what was logged last
+	own     map[string]string // names of our own tools, as fold leaves them
 }
 
 // hostedList is what one reading found. Nobody changes it.
@@ -71,7 +73,7 @@ func newPassThrough(s *Server, o Hosted) (*passThrough, error) {
 	if len(o.URLs) == 0 {
 		return nil, errors.New("hosted tools are wanted, and no address of a hosted server is given")
 	}
-	h := &passThrough{srv: s, names: o.Names, turn: make(chan struct{}, 1), lists: make([][]hosted.Tool, len(o.URLs)), holds: hostedHolds}
+	h := &passThrough{srv: s, names: o.Names, turn: make(chan struct{}, 1), lists: make([][]hosted.Tool, len(o.URLs)), holds: hostedHolds, own: ourNames()}
 	for _, address := range o.URLs {
 		bearer, err := s.opts.Client.Bearer(address)
 		if err != nil {
@@ -90,7 +92,7 @@ func newPassThrough(s *Server, o Hosted) (*passThrough, error) {
 		if !hostedName().MatchString(name) {
 			return nil, fmt.Errorf("hosted tools: %q is not the name of a tool; write letters, digits, - and _, or a glob", short(name, 100))
 		}
-		if own := ourName(name); own != "" {
+		if own := h.own[fold(name)]; own != "" {
 			return nil, fmt.Errorf("hosted tools: this server has its own %s, which LaunchDarkly's never replaces; leave %s out", own, name)
 		}
 		if first.find(name) == nil {
@@ -104,16 +106,17 @@ func newPassThrough(s *Server, o Hosted) (*passThrough, error) {
 
 func isGlob(name string) bool { return strings.ContainsAny(name, `*?[\`) }
 
-// ourName is the tool of this program's catalogue that a hosted one would be taken for, "" if there is none.
-func ourName(name string) string {
+// ourNames are the names in this program's catalogue that a hosted tool's could be taken for.
+func ourNames() map[string]string {
+	out := map[string]string{}
 	for _, set := range Catalog() {
 		for _, t := range set.Tools {
-			if sameName(t.Name, name) || slices.ContainsFunc(t.Aliases, func(a string) bool { return sameName(a, name) }) {
-				return t.Name
+			for _, name := range append(slices.Clone(t.Aliases), t.Name) {
+				out[fold(name)] = t.Name
 			}
 		}
 	}
-	return ""
+	return out
 }
 
 // known are the hosted tools as of the last reading, nil where none are wanted.
@@ -184,6 +187,7 @@ func (h *passThrough) until(ctx context.Context) {
 			h.srv.opts.Log.Warn("the list of hosted tools could not be read", "error", h.srv.opts.Client.Mask(err.Error()))
 		} else {
 			wait = hostedAgain
+			h.tell()
 		}
 		select {
 		case <-ctx.Done():
@@ -191,6 +195,25 @@ func (h *passThrough) until(ctx context.Context) {
 		case <-time.After(next):
 		}
 	}
+}
+
+// tell logs what is not passed through although it was asked for, when that is news.
+func (h *passThrough) tell() {
+	l := h.now.Load()
+	if news := digest([]any{l.missing, l.left}); news != h.told {
+		h.told = news
+		if len(l.missing)+len(l.left) > 0 {
+			h.srv.opts.Log.Warn("hosted tools that are not passed through", "missing", l.missing, "left", someText(l.left))
+		}
+	}
+}
+
+func someText(list []string) string {
+	const most = 10
+	if n := len(list) - most; n > 0 {
+		return fmt.Sprintf("%s; and %d more", strings.Join(list[:most], "; "), n)
+	}
+	return strings.Join(list, "; ")
 }
 
 // read reads the lists of all servers. What is known of a server that does not answer is kept.
@@ -236,7 +259,7 @@ func (h *passThrough) judge(all bool) *hostedList {
 				}
 				own := ""
 				if !literal {
-					own = ourName(def.Name)
+					own = h.own[fold(def.Name)]
 				}
 				switch {
 				case !hostedName().MatchString(def.Name):

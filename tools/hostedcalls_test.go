@@ -79,6 +79,10 @@ func TestHostedReply(t *testing.T) {
 			t.Errorf("%s: %d bytes: …%s", name, len(got), got[max(0, len(got)-300):])
 		}
 	}
+	parts := `{"content":[` + strings.TrimSuffix(strings.Repeat(`{"type":"resource_link","uri":"ld://`+strings.Repeat("u", 190)+`"},`, 50), ",") + `]}`
+	if got := reading(t, parts).call("query-logs", `{}`); len(got) > hostedLimit || !strings.Contains(got, "Not passed on: several parts") {
+		t.Errorf("%d bytes: %s", len(got), got)
+	}
 	got := reading(t, textResult(strings.Repeat("x", hostedLimit))).call("query-logs", `{}`)
 	if got != strings.Repeat("x", hostedLimit) {
 		t.Errorf("what fits is cut: %d bytes", len(got))
