@@ -340,6 +340,57 @@ func TestHostedOwnConfirm(t *testing.T) {
 	}
 }
 
+// TestHostedOwnComment: a hosted tool that takes a comment gets it, and confirms by words of its own as it likes.
+func TestHostedOwnComment(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, def("create-graph", adds, "projectKey", "env", "comment", "confirm", "dryRun"))
+	r := startHosted(t, f, []string{"create-graph"})
+	if got := r.call("create-graph", `{"projectKey":"shop","env":"test","comment":"why","confirm":"sure","dryRun":false}`); got != "done" {
+		t.Error(got)
+	}
+	if got := r.call("create-graph", `{"projectKey":"shop","env":"test","comment":7}`); got != "done" { // theirs to refuse
+		t.Error(got)
+	}
+	if got := r.call("create-graph", `{"projectKey":"shop","env":"test","comment":"why","dryRun":true}`); !strings.Contains(got, `"dryRun":true`) {
+		t.Error(got)
+	}
+	want := []string{`create-graph {"comment":"why","confirm":"sure","env":"test","projectKey":"shop"}`, `create-graph {"comment":7,"env":"test","projectKey":"shop"}`}
+	if got := f.seen(); !slices.Equal(got, want) {
+		t.Errorf("sent %v", got)
+	}
+}
+
+// TestHostedPages: a list of several pages is read whole, and one without an end is not read for ever.
+func TestHostedPages(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		next  func(page int) string
+		tools int
+	}{
+		"three pages":     {func(page int) string { return []string{"b", "c", ""}[min(page, 2)] }, 3},
+		"the same again":  {func(int) string { return "again" }, 2},
+		"without an end":  {func(page int) string { return fmt.Sprint(page) }, 20},
+		"a circle of two": {func(page int) string { return []string{"a", "b"}[page%2] }, 20},
+		"nothing follows": {func(int) string { return "" }, 1},
+	} {
+		f := newFake(t)
+		page := 0
+		f.around = func(w http.ResponseWriter, _ *http.Request, method string) bool {
+			if method != "tools/list" {
+				return false
+			}
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%d,"result":{"tools":[%s],"nextCursor":%q}}`, f.requests, def(fmt.Sprintf("query-%d", page), readsOnly), test.next(page))
+			page++
+			return true
+		}
+		r := startHosted(t, f, []string{"*"})
+		if got := r.hostedRead(t); len(got.Served) != test.tools || got.Offered != test.tools {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 // TestHostedChanges: what was agreed to is not done where the hosted tool became another one meanwhile.
 func TestHostedChanges(t *testing.T) {
 	t.Parallel()
