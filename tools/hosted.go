@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -45,15 +46,17 @@ type passThrough struct {
 	now     atomic.Pointer[hostedList]
 	asked   sync.Map // name of a tool to the digest of what a confirmation was asked for
 	holds   time.Duration
+	told    string            // digest of what was logged last
+	own     map[string]string // names of our own tools, as fold leaves them
 }
 
 // hostedList is what one reading found. Nobody changes it.
 type hostedList struct {
-	tools   []*served // before the first reading those that are named in full
-	offered []string  // names of all tools that the servers have
-	left    []string  // what is offered, was asked for, and is not passed through, and why
-	missing []string  // names of tools that are not there
-	at      time.Time // of the reading, zero before the first
+	tools   []*served                    // before the first reading those that are named in full
+	offered []string                     // names of all tools that the servers have
+	left    []string                     // what is offered, was asked for, and is not passed through, and why
+	missing []string                     // names of tools that are not there
+	read    map[*hosted.Server]time.Time // when each of them answered last
 }
 
 func (l *hostedList) find(name string) *served {
@@ -70,7 +73,7 @@ func newPassThrough(s *Server, o Hosted) (*passThrough, error) {
 	if len(o.URLs) == 0 {
 		return nil, errors.New("hosted tools are wanted, and no address of a hosted server is given")
 	}
-	h := &passThrough{srv: s, names: o.Names, turn: make(chan struct{}, 1), lists: make([][]hosted.Tool, len(o.URLs)), holds: hostedHolds}
+	h := &passThrough{srv: s, names: o.Names, turn: make(chan struct{}, 1), lists: make([][]hosted.Tool, len(o.URLs)), holds: hostedHolds, own: ourNames()}
 	for _, address := range o.URLs {
 		bearer, err := s.opts.Client.Bearer(address)
 		if err != nil {
@@ -89,7 +92,7 @@ func newPassThrough(s *Server, o Hosted) (*passThrough, error) {
 		if !hostedName().MatchString(name) {
 			return nil, fmt.Errorf("hosted tools: %q is not the name of a tool; write letters, digits, - and _, or a glob", short(name, 100))
 		}
-		if own := ourName(name); own != "" {
+		if own := h.own[fold(name)]; own != "" {
 			return nil, fmt.Errorf("hosted tools: this server has its own %s, which LaunchDarkly's never replaces; leave %s out", own, name)
 		}
 		if first.find(name) == nil {
@@ -103,16 +106,17 @@ func newPassThrough(s *Server, o Hosted) (*passThrough, error) {
 
 func isGlob(name string) bool { return strings.ContainsAny(name, `*?[\`) }
 
-// ourName is the tool of this program's catalogue that a hosted one would be taken for, "" if there is none.
-func ourName(name string) string {
+// ourNames are the names in this program's catalogue that a hosted tool's could be taken for.
+func ourNames() map[string]string {
+	out := map[string]string{}
 	for _, set := range Catalog() {
 		for _, t := range set.Tools {
-			if sameName(t.Name, name) || slices.ContainsFunc(t.Aliases, func(a string) bool { return sameName(a, name) }) {
-				return t.Name
+			for _, name := range append(slices.Clone(t.Aliases), t.Name) {
+				out[fold(name)] = t.Name
 			}
 		}
 	}
-	return ""
+	return out
 }
 
 // known are the hosted tools as of the last reading, nil where none are wanted.
@@ -183,6 +187,7 @@ func (h *passThrough) until(ctx context.Context) {
 			h.srv.opts.Log.Warn("the list of hosted tools could not be read", "error", h.srv.opts.Client.Mask(err.Error()))
 		} else {
 			wait = hostedAgain
+			h.tell()
 		}
 		select {
 		case <-ctx.Done():
@@ -190,6 +195,25 @@ func (h *passThrough) until(ctx context.Context) {
 		case <-time.After(next):
 		}
 	}
+}
+
+// tell logs what is not passed through although it was asked for, when that is news.
+func (h *passThrough) tell() {
+	l := h.now.Load()
+	if news := digest([]any{l.missing, l.left}); news != h.told {
+		h.told = news
+		if len(l.missing)+len(l.left) > 0 {
+			h.srv.opts.Log.Warn("hosted tools that are not passed through", "missing", l.missing, "left", someText(l.left))
+		}
+	}
+}
+
+func someText(list []string) string {
+	const most = 10
+	if n := len(list) - most; n > 0 {
+		return fmt.Sprintf("%s; and %d more", strings.Join(list[:most], "; "), n)
+	}
+	return strings.Join(list, "; ")
 }
 
 // read reads the lists of all servers. What is known of a server that does not answer is kept.
@@ -203,30 +227,29 @@ func (h *passThrough) read(ctx context.Context) error {
 		return ctx.Err()
 	}
 	var failed error
+	was := h.now.Load()
+	read := maps.Clone(was.read)
+	if read == nil {
+		read = map[*hosted.Server]time.Time{}
+	}
 	for i, s := range h.servers {
 		got, err := s.Tools(ctx)
 		if err != nil {
 			failed = err
 			continue
 		}
-		h.lists[i] = got
+		h.lists[i], read[s] = got, time.Now()
 	}
-	if failed != nil && len(h.servers) == 1 {
-		return failed
-	}
-	was := h.now.Load()
-	is := h.judge(failed == nil)
+	is := h.judge(len(read) == len(h.servers))
+	is.read = read
 	h.now.Store(is)
 	h.register(was, is)
 	return failed
 }
 
-// judge makes a list of what the servers offer; all says whether each of them answered.
+// judge makes a list of what the servers offer; all says whether each of them has ever answered.
 func (h *passThrough) judge(all bool) *hostedList {
-	l := &hostedList{at: time.Now()}
-	if !all {
-		l.at = h.now.Load().at
-	}
+	l := &hostedList{}
 	size := 0
 	take := func(wanted func(string) bool, literal bool) {
 		for i, list := range h.lists {
@@ -236,7 +259,7 @@ func (h *passThrough) judge(all bool) *hostedList {
 				}
 				own := ""
 				if !literal {
-					own = ourName(def.Name)
+					own = h.own[fold(def.Name)]
 				}
 				switch {
 				case !hostedName().MatchString(def.Name):
@@ -285,14 +308,20 @@ func (h *passThrough) judge(all bool) *hostedList {
 
 // asOf returns a tool as it is described now, or was not longer ago than a tool that only reads may be used for.
 func (h *passThrough) asOf(ctx context.Context, t *served) (*served, error) {
-	l := h.now.Load()
-	if t.Effect != Read || time.Since(l.at) > h.holds {
-		if err := h.read(ctx); err != nil {
-			return nil, err
-		}
-		l = h.now.Load()
+	l, start := h.now.Load(), time.Now()
+	from := t.code.(*hostedCode).from
+	if from != nil && t.Effect == Read && time.Since(l.read[from]) < h.holds {
+		return t, nil
 	}
-	if is := l.find(t.Name); is != nil {
+	err := h.read(ctx)
+	l = h.now.Load()
+	is := l.find(t.Name)
+	switch {
+	case is != nil && is.code.(*hostedCode).from != nil && !l.read[is.code.(*hostedCode).from].Before(start):
+		return is, nil // whatever became of other servers
+	case err != nil:
+		return nil, err
+	case is != nil:
 		return is, nil
 	}
 	return h.absent(t.Name, l.offered), nil

@@ -249,7 +249,7 @@ func TestHostedEffect(t *testing.T) {
 // TestHostedGuard takes hosted writers through the guard as any other.
 func TestHostedGuard(t *testing.T) {
 	t.Parallel()
-	add, del := def("create-graph", adds, "projectKey", "env"), def("delete-graph", "", "projectKey", "graphId", "confirm")
+	add, del := def("create-graph", adds, "projectKey", "env", "n", "to", "source_project"), def("delete-graph", "", "projectKey", "environmentKey", "graphId", "confirm", "x")
 	for name, test := range map[string]struct {
 		tool, args string
 		says       string // how it is refused, "" when it goes through
@@ -264,6 +264,10 @@ func TestHostedGuard(t *testing.T) {
 		"comment given":             {tool: "create-graph", args: `{"projectKey":"shop","env":"regulated","comment":"why"}`, says: `confirm: "regulated"`},
 		"all environments":          {tool: "create-graph", args: `{"projectKey":"mobile"}`, says: `confirm: "create-graph"`},
 		"several environments":      {tool: "create-graph", args: `{"projectKey":"mobile","env":"test","to":{"envKey":"production"}}`, says: `confirm: "create-graph"`},
+		"a place it may pass over":  {tool: "create-graph", args: `{"projectKey":"mobile","to":{"env":"test"}}`, says: `confirm: "create-graph"`},
+		"an argument of nobody":     {tool: "create-graph", args: `{"projectKey":"mobile","environmentKey":"test"}`, says: "there is no such argument"},
+		"a decoy":                   {tool: "create-open", args: `{"projectKey":"mobile","env":"test"}`, says: `confirm: "create-open"`},
+		"only decoys":               {tool: "create-bare", args: `{"projectKey":"shop","env":"test"}`, says: `call LaunchDarkly's hosted tool create-bare with {"env":"test","projectKey":"shop"}. Nothing was changed yet`},
 		"the account":               {tool: "create-graph", args: `{}`, says: `confirm: "create-graph"`},
 		"several projects":          {tool: "create-graph", args: `{"projectKey":"shop","source_project":"mobile","env":"test"}`, says: `confirm: "create-graph"`},
 		"no such project":           {tool: "create-graph", args: `{"projectKey":"shoop","env":"test"}`, says: "could not be found out whether"},
@@ -285,12 +289,12 @@ func TestHostedGuard(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, first := range []bool{true, false} { // whether the call is the first to ask the hosted server
-				f := newFake(t, add, del)
+				f := newFake(t, add, del, strings.Replace(def("create-open", adds, "projectKey"), `"type":"object"`, `"type":"object","additionalProperties":true`, 1), `{"name":"create-bare","annotations":{`+adds+`},"inputSchema":{"type":"object"}}`)
 				change := func(*setup) {}
 				if test.change != nil {
 					change = test.change
 				}
-				r := startHosted(t, f, []string{"create-graph", "delete-*", "delete-graph"}, change)
+				r := startHosted(t, f, []string{"create-graph", "create-open", "create-bare", "delete-*", "delete-graph"}, change)
 				if !first {
 					r.hostedRead(t)
 				}
@@ -333,6 +337,57 @@ func TestHostedOwnConfirm(t *testing.T) {
 	}
 	if got := f.seen(); !slices.Equal(got, []string{`delete-dataset {"confirm":true,"projectKey":"mobile"}`}) {
 		t.Error(got)
+	}
+}
+
+// TestHostedOwnComment: a hosted tool that takes a comment gets it, and confirms by words of its own as it likes.
+func TestHostedOwnComment(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, def("create-graph", adds, "projectKey", "env", "comment", "confirm", "dryRun"))
+	r := startHosted(t, f, []string{"create-graph"})
+	if got := r.call("create-graph", `{"projectKey":"shop","env":"test","comment":"why","confirm":"sure","dryRun":false}`); got != "done" {
+		t.Error(got)
+	}
+	if got := r.call("create-graph", `{"projectKey":"shop","env":"test","comment":7}`); got != "done" { // theirs to refuse
+		t.Error(got)
+	}
+	if got := r.call("create-graph", `{"projectKey":"shop","env":"test","comment":"why","dryRun":true}`); !strings.Contains(got, `"dryRun":true`) {
+		t.Error(got)
+	}
+	want := []string{`create-graph {"comment":"why","confirm":"sure","env":"test","projectKey":"shop"}`, `create-graph {"comment":7,"env":"test","projectKey":"shop"}`}
+	if got := f.seen(); !slices.Equal(got, want) {
+		t.Errorf("sent %v", got)
+	}
+}
+
+// TestHostedPages: a list of several pages is read whole, and one without an end is not read for ever.
+func TestHostedPages(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		next  func(page int) string
+		tools int
+	}{
+		"three pages":     {func(page int) string { return []string{"b", "c", ""}[min(page, 2)] }, 3},
+		"the same again":  {func(int) string { return "again" }, 2},
+		"without an end":  {func(page int) string { return fmt.Sprint(page) }, 20},
+		"a circle of two": {func(page int) string { return []string{"a", "b"}[page%2] }, 20},
+		"nothing follows": {func(int) string { return "" }, 1},
+	} {
+		f := newFake(t)
+		page := 0
+		f.around = func(w http.ResponseWriter, _ *http.Request, method string) bool {
+			if method != "tools/list" {
+				return false
+			}
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%d,"result":{"tools":[%s],"nextCursor":%q}}`, f.requests, def(fmt.Sprintf("query-%d", page), readsOnly), test.next(page))
+			page++
+			return true
+		}
+		r := startHosted(t, f, []string{"*"})
+		if got := r.hostedRead(t); len(got.Served) != test.tools || got.Offered != test.tools {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }
 
@@ -406,69 +461,6 @@ func TestHostedReadOnly(t *testing.T) {
 	}
 }
 
-// TestHostedScope: a server with a scope passes on what lies in it whole, and nothing that cannot be checked.
-func TestHostedScope(t *testing.T) {
-	t.Parallel()
-	projects := ldclient.Scope{Projects: []string{"shop", "shop-*"}}
-	both := ldclient.Scope{Projects: []string{"shop"}, Environments: []string{"test", "staging"}}
-	environments := ldclient.Scope{Environments: []string{"test"}}
-	for _, test := range []struct {
-		scope ldclient.Scope
-		args  string
-		ok    bool
-	}{
-		{projects, `{"projectKey":"shop"}`, true},
-		{projects, `{"project":"shop","env":"production"}`, true},
-		{projects, `{"projectKey":"shop","projectKeys":["shop-eu"]}`, true},
-		{projects, `{"projectKey":"shop","note":"/api/v2/projects/shop/x"}`, true},
-		{projects, `{}`, false},
-		{projects, `{"query":"errors"}`, false},
-		{projects, `{"projectKey":""}`, false},
-		{projects, `{"projectKey":null}`, false},
-		{projects, `{"projectKey":"mobile"}`, false},
-		{projects, `{"project_key":"mobile"}`, false},
-		{projects, `{"PROJECT-ID":"mobile"}`, false},
-		{projects, `{"project.key":"mobile"}`, false},
-		{projects, `{"projectKey":"shop-a,mobile"}`, false},
-		{projects, `{"projectKey":"shop-a/../mobile"}`, false},
-		{projects, `{"projectKey":["shop","mobile"]}`, false},
-		{projects, `{"projectKey":7}`, false},
-		{projects, `{"projectKey":{"key":"mobile"}}`, false},
-		{projects, `{"projects":{"mobile":{"limit":1}}}`, false},
-		{projects, `{"projectKey":"shop","inner":{"list":[{"projectKey":"mobile"}]}}`, false},
-		{projects, `{"projectKey":"shop","sourceProject":"mobile"}`, false},
-		{projects, `{"projectKey":"shop","resource":"proj/mobile:env/*"}`, false},
-		{projects, `{"projectKey":"shop","url":"https://app.launchdarkly.com/projects/mobile/flags"}`, false},
-		{projects, `{"projectKey":"shop","options":"{\"projectKey\":\"mobile\"}"}`, false},
-		{projects, `{"projectKey":"shop","options":"[\"{\\\"project\\\":\\\"mobile\\\"}\"]"}`, false},
-		{both, `{"projectKey":"shop","env":"test"}`, true},
-		{both, `{"projectKey":"shop","fromEnv":"test","toEnv":"staging"}`, true},
-		{both, `{"projectKey":"shop","environments":[{"environmentKey":"test"},{"environmentKey":"staging"}]}`, true},
-		{both, `{"projectKey":"shop"}`, false},
-		{both, `{"projectKey":"shop","env":"production"}`, false},
-		{both, `{"projectKey":"shop","fromEnv":"test","toEnv":"production"}`, false},
-		{both, `{"projectKey":"shop","environments":[{"environmentKey":"test"},{"environmentKey":"production"}]}`, false},
-		{both, `{"projectKey":"shop","env":"test","resource":"proj/shop:env/production"}`, false},
-		{both, `{"projectKey":"shop","environmentId":"5f0c"}`, false},
-		{both, `{"projectKey":"shop","env":true}`, false},
-		{environments, `{"projectKey":"mobile","env":"test"}`, true},
-		{environments, `{"projectKey":"mobile"}`, false},
-		{environments, `{"env":"test"}`, false},
-	} {
-		for name, hints := range map[string]string{"query-logs": readsOnly, "create-graph": adds} {
-			f := newFake(t, def(name, hints))
-			r := startHosted(t, f, []string{name}, func(s *setup) { s.client.Scope, s.Confirm = test.scope, tools.ConfirmNever })
-			got := r.call(name, test.args)
-			if name == "create-graph" && test.ok && strings.Contains(got, "requires a comment") { // another rule
-				continue
-			}
-			if ok := got == "done"; ok != test.ok || len(f.seen()) > 0 != test.ok {
-				t.Errorf("%+v %s %s: %s", test.scope, name, test.args, got)
-			}
-		}
-	}
-}
-
 // TestHostedAudit: changes, and what was refused, are in the audit file and the log as any other.
 func TestHostedAudit(t *testing.T) {
 	t.Parallel()
@@ -519,7 +511,7 @@ func TestHostedProtocols(t *testing.T) {
 			theirs.AddTool(mcp.NewTool("query-logs", mcp.WithReadOnlyHintAnnotation(true), mcp.WithString("query", mcp.Required())), func(_ context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 				return mcp.NewToolResultText("lines with " + r.GetString("query", "")), nil
 			})
-			theirs.AddTool(mcp.NewTool("create-graph", mcp.WithDestructiveHintAnnotation(false)), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			theirs.AddTool(mcp.NewTool("create-graph", mcp.WithDestructiveHintAnnotation(false), mcp.WithString("projectKey"), mcp.WithString("env")), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 				return mcp.NewToolResultError("there is no dashboard"), nil
 			})
 			srv := httptest.NewServer(server.NewStreamableHTTPServer(theirs, options...))

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,9 +49,9 @@ func (k *hostedCode) run(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := placesIn(send)
+	at := placesIn(send, k.takes)
 	c.target = at.target(is.Name)
-	if err := at.within(c.ld.Scope(), c.target, is.Effect != Read); err != nil {
+	if err := at.within(c.ld.Scope()); err != nil {
 		return nil, err
 	}
 	if is.Effect == Read {
@@ -116,6 +118,12 @@ func (k *hostedCode) split(c *call, given map[string]any) (map[string]any, error
 		}
 	}
 	c.args = send
+	// A hosted server may pass over what it does not know, and a call must not be judged by that.
+	for _, name := range slices.Sorted(maps.Keys(send)) {
+		if _, known := k.takes[name]; k.closed && !known {
+			return nil, badf("%s: there is no such argument%s", short(name, maxNamed), didYouMean(name, slices.Sorted(maps.Keys(k.takes))))
+		}
+	}
 	return send, nil
 }
 

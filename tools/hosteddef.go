@@ -32,6 +32,7 @@ type hostedCode struct {
 	hints   mcp.ToolAnnotation
 	takes   map[string]string // its own arguments and their types, as far as it says
 	always  bool              // a call is confirmed wherever it is
+	closed  bool              // it takes no others
 	version string            // digest of what decides how a call is treated
 }
 
@@ -81,6 +82,8 @@ func (h *passThrough) serve(from *hosted.Server, def hosted.Tool, size int) *ser
 	if !ok || size+len(def.InputSchema) > maxHostedAll {
 		schema = map[string]any{"type": "object"}
 	}
+	_, others := schema["additionalProperties"].(map[string]any)
+	k.closed = schema["properties"] != nil && !others && schema["additionalProperties"] != true
 	for name, p := range properties(schema) {
 		of, _ := p.(map[string]any)
 		k.takes[name], _ = of["type"].(string)

@@ -12,9 +12,12 @@ import (
 // places are the projects and environments that the arguments of a hosted tool name.
 type places struct {
 	projects, environments []string
-	mentioned              []string // projects in texts, such as resource specifiers
-	elsewhere              []string // environments in texts
+	mentioned, elsewhere   []string // projects and environments in texts, such as resource specifiers
 	unclear                string   // an argument that names one in a way that cannot be checked
+
+	// What is named in arguments that the tool is known to take, and what is so alone.
+	sureProjects, sureEnvironments []string
+	project, environment           string
 }
 
 // Endings of names that say what an argument holds, as plainLetters leaves them.
@@ -23,9 +26,29 @@ var (
 	environmentEndings = []string{"env", "envs", "envkey", "envkeys", "envid", "envids", "envname", "environment", "environments", "environmentkey", "environmentkeys", "environmentid", "environmentids", "environmentname"}
 )
 
-func placesIn(args map[string]any) *places {
-	p := &places{}
+// placesIn looks for places in arguments. Only what a tool says that it takes narrows what it may reach: the rest may
+// mean nothing to it.
+func placesIn(args map[string]any, takes map[string]string) *places {
+	p, sure := &places{}, &places{}
 	p.walk("", args)
+	for name, v := range args {
+		if _, known := takes[name]; !known {
+			continue
+		}
+		switch name := plainLetters(name); {
+		case endsWith(name, environmentEndings):
+			sure.add(name, v, &sure.environments)
+		case endsWith(name, projectEndings):
+			sure.add(name, v, &sure.projects)
+		}
+	}
+	if len(p.projects) == 1 && slices.Equal(p.projects, sure.projects) && p.unclear == "" {
+		p.project = p.projects[0]
+	}
+	if len(p.environments) == 1 && slices.Equal(p.environments, sure.environments) {
+		p.environment = p.environments[0]
+	}
+	p.sureProjects, p.sureEnvironments = sure.projects, sure.environments
 	return p
 }
 
@@ -91,23 +114,25 @@ func (p *places) add(name string, v any, to *[]string) {
 				return
 			}
 		}
-		if to == &p.environments && !slices.ContainsFunc(mapKeys(v), func(key string) bool { return endsWith(plainLetters(key), environmentEndings) }) ||
-			to == &p.projects && !slices.ContainsFunc(mapKeys(v), func(key string) bool { return endsWith(plainLetters(key), projectEndings) }) {
-			for key := range v { // by key
+		endings := environmentEndings
+		if to == &p.projects {
+			endings = projectEndings
+		}
+		told := false
+		for key, inner := range v {
+			if endsWith(plainLetters(key), endings) {
+				told = true
+				p.add(name, inner, to)
+			}
+		}
+		for key := range v {
+			if !told { // it is by key
 				p.add(name, key, to)
 			}
 		}
 	default:
 		p.unclear = name
 	}
-}
-
-func mapKeys(m map[string]any) []string {
-	var out []string
-	for key := range m {
-		out = append(out, key)
-	}
-	return out
 }
 
 var (
@@ -129,29 +154,25 @@ func (p *places) read(text string) {
 
 // target is what a call is about: one environment, one project, or else the whole account.
 func (p *places) target(tool string) ldclient.Target {
-	t := ldclient.Target{Kind: hostedSet, Key: tool}
-	if p.unclear != "" || len(p.projects) != 1 {
-		return t
-	}
-	t.Project = p.projects[0]
-	if len(p.environments) == 1 {
-		t.Environment = p.environments[0]
+	t := ldclient.Target{Project: p.project, Kind: hostedSet, Key: tool}
+	if p.project != "" {
+		t.Environment = p.environment
 	}
 	return t
 }
 
 // within refuses a call that might reach beyond a server's scope. What a
 // hosted tool answers cannot be cut to the scope, so a call must lie in it whole.
-func (p *places) within(scope ldclient.Scope, at ldclient.Target, writes bool) error {
+func (p *places) within(scope ldclient.Scope) error {
 	if len(scope.Projects)+len(scope.Environments) == 0 {
 		return nil
 	}
 	switch {
 	case p.unclear != "":
 		return refuse("This server may only touch a part of the account, and %s cannot be checked against it. Give one key there.", short(p.unclear, maxNamed))
-	case len(p.projects) == 0:
+	case len(p.sureProjects) == 0:
 		return refuse("This server may only touch %s. A hosted tool answers for all of the account unless its call names a project, and this one names none.", scopeWords(scope))
-	case len(scope.Environments) > 0 && len(p.environments) == 0:
+	case len(scope.Environments) > 0 && len(p.sureEnvironments) == 0:
 		return refuse("This server may only touch %s. A hosted tool answers for all environments unless its call names one, and this one names none.", scopeWords(scope))
 	}
 	for _, project := range slices.Concat(p.projects, p.mentioned) {
@@ -160,18 +181,11 @@ func (p *places) within(scope ldclient.Scope, at ldclient.Target, writes bool) e
 		}
 	}
 	for _, environment := range slices.Concat(p.environments, p.elsewhere) {
-		if err := scope.Check(ldclient.Target{Project: p.projects[0], Environment: environment}, writes); err != nil {
+		if err := scope.Check(ldclient.Target{Project: p.projects[0], Environment: environment}, true); err != nil {
 			return err
 		}
 	}
-	if at.Project == "" || !writes {
-		return nil // several, each of which is in scope
-	}
-	at.Kind, at.Key = "", ""
-	if len(p.environments) > 0 {
-		at.Environment = p.environments[0] // each was checked
-	}
-	return scope.Check(at, true)
+	return nil
 }
 
 func scopeWords(s ldclient.Scope) string {

@@ -66,6 +66,9 @@ func (r hostedReply) text(limit int) string {
 	}
 	out := strings.Join(parts, "\n")
 	notes := r.notes()
+	if len(notes) > limit/3 {
+		notes = "\n[Not passed on: several parts that are not text]"
+	}
 	if len(out)+len(notes) > limit || !whole {
 		const form = "\n[Cut: the answer has %d bytes, and this server sends at most %d. Ask for less: a smaller limit, a filter, a shorter time.]"
 		note := fmt.Sprintf(form, size, limit) + notes

@@ -335,7 +335,11 @@ func (x *examination) checkHostedTools(ctx context.Context) {
 		x.warn("hosted", "%s. LaunchDarkly documents OAuth for it, so it may not take an access token; all other tools work without it", sentence(err))
 		return
 	case len(found.Missing)+len(found.Left) > 0:
-		x.warn("hosted", "%d of %d tools are passed through; not there: %s; left out: %s", len(found.Served), found.Offered, cmp.Or(strings.Join(found.Missing, ", "), "none"), cmp.Or(strings.Join(found.Left, "; "), "none"))
+		left := found.Left
+		if n := len(left) - 10; n > 0 {
+			left = append(left[:10:10], fmt.Sprintf("and %d more", n))
+		}
+		x.warn("hosted", "%d of %d tools are passed through; not there: %s; left out: %s", len(found.Served), found.Offered, cmp.Or(strings.Join(found.Missing, ", "), "none"), cmp.Or(strings.Join(left, "; "), "none"))
 	default:
 		x.ok("hosted", "%d of %d tools are passed through", len(found.Served), found.Offered)
 	}

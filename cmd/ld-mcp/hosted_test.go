@@ -10,6 +10,8 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
 )
 
 // hostedServer stands in for the MCP server that LaunchDarkly hosts; it lets in whoever has token.
@@ -133,5 +135,34 @@ func TestHostedKeepsTheToken(t *testing.T) {
 	}
 	if asked == 0 {
 		t.Error("the hosted server was never asked")
+	}
+}
+
+// Over HTTP each caller's hosted tools are called with the caller's own token.
+func TestHostedTokensOfCallers(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	tokens := map[string]bool{}
+	theirs := server.NewMCPServer("theirs", "1", server.WithToolCapabilities(true))
+	theirs.AddTool(mcp.NewTool("query-logs", mcp.WithReadOnlyHintAnnotation(true)), func(_ context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return mcp.NewToolResultText("for " + strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer api-sandbox")), nil
+	})
+	inner := server.NewStreamableHTTPServer(theirs)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		tokens[r.Header.Get("Authorization")] = true
+		mu.Unlock()
+		inner.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	u := newUpstream(t, nil)
+	p := startServer(t, nil, "--base-url", u.url, "--auth", "passthrough", "--hosted-url", srv.URL, "--hosted-tools", "query-logs")
+	has(t, "the writer", p.call("Bearer "+sandbox.WriterToken, "query-logs", `{}`, ""), 200, `"for "`)
+	has(t, "the reader", p.call("Bearer "+sandbox.ReaderToken, "query-logs", `{}`, ""), 200, `"for -reader"`)
+	has(t, "the writer again", p.call("Bearer "+sandbox.WriterToken, "query-logs", `{}`, ""), 200, `"for "`)
+	mu.Lock()
+	defer mu.Unlock()
+	if len(tokens) != 2 {
+		t.Errorf("the hosted server got %v", tokens)
 	}
 }
