@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
@@ -183,6 +182,20 @@ func lateNote(behind string) string {
 	return "LaunchDarkly does not show the latest change yet: " + behind + "; read it again in some seconds"
 }
 
+// toChange reads an AI config that is to be changed. One that does not show the
+// latest change is no ground for another.
+func (a inTheConfig) toChange(ctx context.Context, ld *ldclient.Client) (*ldclient.AIConfig, error) {
+	c, err := ld.AIConfigs.Get(ctx, a.Project, a.Config)
+	if err == nil && c.Behind != "" {
+		return nil, tooLate(c.Behind)
+	}
+	return c, err
+}
+
+func tooLate(behind string) error {
+	return cannot("LaunchDarkly does not show the latest change yet (%s), so nothing is changed on top of it; try again in some seconds", behind)
+}
+
 // noticeLate adds lateNote to what is noticed while a change is made.
 func noticeLate(p *intent, behind string) {
 	if behind != "" {
@@ -213,20 +226,19 @@ var getAIConfig = read(Spec{
 	return d, nil
 })
 
-// aiVariationIn finds the one variation that said means: by key, id or name, or by its index.
+// aiVariationIn finds the one variation that said means, by key, id or name. An index
+// would mean another one here than in the targeting, whose list begins with the generated one.
 func aiVariationIn(c *ldclient.AIConfig, said string) (*ldclient.AIVariation, error) {
 	said = strings.TrimSpace(said)
-	n, notNumber := strconv.Atoi(said)
-	for _, means := range []func(int, ldclient.AIVariation) bool{
-		func(_ int, v ldclient.AIVariation) bool { return v.Key == said || v.ID == said || v.Name == said },
-		func(_ int, v ldclient.AIVariation) bool {
+	for _, means := range []func(ldclient.AIVariation) bool{
+		func(v ldclient.AIVariation) bool { return v.Key == said || v.ID == said || v.Name == said },
+		func(v ldclient.AIVariation) bool {
 			return strings.EqualFold(v.Key, said) || strings.EqualFold(v.Name, said)
 		},
-		func(i int, _ ldclient.AIVariation) bool { return notNumber == nil && i == n },
 	} {
 		var hits []int
 		for i, v := range c.Variations {
-			if means(i, v) {
+			if means(v) {
 				hits = append(hits, i)
 			}
 		}
@@ -356,7 +368,7 @@ var updateAIConfig = update(Spec{
 	if in.Archived != nil {
 		return nil, badf("archived: LaunchDarkly's API cannot archive AI configs; do it on its page (%s), or stop serving it with toggle-ai-config", pageURL(ld, in.target()))
 	}
-	c, err := ld.AIConfigs.Get(ctx, in.Project, in.Config)
+	c, err := inTheConfig(in.atAIConfig).toChange(ctx, ld)
 	if err != nil {
 		return nil, err
 	}
@@ -420,7 +432,7 @@ var deleteAIConfig = remove(Spec{
 	atAIConfig
 	because
 }) (*plan[aiGone], error) {
-	c, err := ld.AIConfigs.Get(ctx, in.Project, in.Config)
+	c, err := inTheConfig(in.atAIConfig).toChange(ctx, ld)
 	if err != nil {
 		return nil, err
 	}

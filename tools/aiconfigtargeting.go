@@ -277,6 +277,15 @@ func aiServedIn(ctx context.Context, ld *ldclient.Client, at ldclient.Target) (*
 	return t, c, nil
 }
 
+// aiToChange is aiServedIn for what is to be changed, which must show the latest change.
+func aiToChange(ctx context.Context, ld *ldclient.Client, at ldclient.Target) (*aiServed, ldclient.FlagConfig, error) {
+	s, c, err := aiServedIn(ctx, ld, at)
+	if err == nil && s.behind != "" {
+		err = tooLate(s.behind)
+	}
+	return s, c, err
+}
+
 // aiVersion is what a plan on the targeting in one environment was made on.
 func aiVersion(f *ldclient.Flag, environment string) string {
 	return fmt.Sprintf("targeting %d %s", f.Environments[environment].Version, digest(f.Variations))
@@ -385,7 +394,7 @@ var updateAIRollout = update(Spec{
 	ContextKind string              `json:"rolloutContextKind,omitempty" alias:"contextKind" quiet:"true" doc:"Context kind to divide"`
 	because
 }) (*plan[rolloutState], error) {
-	s, c, err := aiServedIn(ctx, ld, in.target())
+	s, c, err := aiToChange(ctx, ld, in.target())
 	if err != nil {
 		return nil, err
 	}
@@ -491,7 +500,7 @@ var updateAIRules = update(Spec{
 	Instructions []aiRuleInstruction `json:"instructions" jsonschema:"minItems=1" brief:"true" doc:"addRule {clauses [{attribute, op, values}], variation or rolloutWeights}, removeRule {ruleId}, all of update-targeting-rules; updateOffVariation {variation}, updateTrackEvents. op: in, endsWith, startsWith, matches, contains, lessThan, lessThanOrEqual, greaterThan, greaterThanOrEqual, before, after, segmentMatch, semVerEqual, semVerLessThan, semVerGreaterThan"`
 	because
 }) (*plan[aiRulesState], error) {
-	s, c, err := aiServedIn(ctx, ld, in.target())
+	s, c, err := aiToChange(ctx, ld, in.target())
 	if err != nil {
 		return nil, err
 	}
@@ -533,7 +542,7 @@ var updateAITargets = update(Spec{
 	Instructions []aiTargetInstruction `json:"instructions" jsonschema:"minItems=1" brief:"true" doc:"addTargets {variation, values, contextKind}, removeTargets, clearTargets, replaceTargets {targets}"`
 	because
 }) (*plan[targetsState], error) {
-	s, c, err := aiServedIn(ctx, ld, in.target())
+	s, c, err := aiToChange(ctx, ld, in.target())
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ var toggleAIConfig = update(Spec{
 	because
 }) (*plan[aiToggled], error) {
 	at := in.target()
-	s, c, err := aiServedIn(ctx, ld, at)
+	s, c, err := aiToChange(ctx, ld, at)
 	if err != nil {
 		return nil, err
 	}

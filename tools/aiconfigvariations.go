@@ -324,7 +324,7 @@ func addAIVariation(ld *ldclient.Client, at inTheConfig, c *ldclient.AIConfig, f
 
 type atAIVariation struct {
 	inTheConfig
-	Variation string `json:"variationKey" alias:"variation,variationId,variationName,key" told:"true" doc:"A variation's key, _id, name or index"`
+	Variation string `json:"variationKey" alias:"variation,variationId,variationName,key" told:"true" doc:"A variation's key, _id or name"`
 }
 
 var updateAIVariation = update(Spec{
@@ -336,7 +336,7 @@ var updateAIVariation = update(Spec{
 	aiPrompt
 	because
 }) (*plan[aiVariationView], error) {
-	c, err := ld.AIConfigs.Get(ctx, in.Project, in.Config)
+	c, err := in.toChange(ctx, ld)
 	if err != nil {
 		return nil, err
 	}
@@ -474,7 +474,7 @@ var deleteAIVariation = remove(Spec{
 	atAIVariation
 	because
 }) (*plan[aiVariationGone], error) {
-	c, err := ld.AIConfigs.Get(ctx, in.Project, in.Config)
+	c, err := in.toChange(ctx, ld)
 	if err != nil {
 		return nil, err
 	}
@@ -523,7 +523,7 @@ var cloneAIVariation = create(Spec{
 	aiOverrides
 	because
 }) (*plan[aiVariationView], error) {
-	c, err := ld.AIConfigs.Get(ctx, in.Project, in.Config)
+	c, err := in.toChange(ctx, ld)
 	if err != nil {
 		return nil, err
 	}
