@@ -44,14 +44,9 @@ func (s *AIToolsService) Get(ctx context.Context, project, key string) (*AITool,
 	return get[AITool](ctx, s.c, aiToolAt(project, key), aiToolPath(project, key), nil)
 }
 
-// Versions returns one page of all versions of a tool.
-func (s *AIToolsService) Versions(ctx context.Context, project, key string, p Paging) (*Page[AITool], error) {
-	return get[Page[AITool]](ctx, s.c, aiToolAt(project, key), aiToolPath(project, key, "versions"), p.query())
-}
-
 // References returns one page of the variations that offer a tool.
 func (s *AIToolsService) References(ctx context.Context, project, key string, p Paging) (*Page[Reference], error) {
-	return get[Page[Reference]](ctx, s.c, aiToolAt(project, key), aiToolPath(project, key, "references"), p.query())
+	return get[Page[Reference]](ctx, s.c, aiToolAt(project, key), path("projects", project, "ai-tools", key, "references"), p.query())
 }
 
 // Create adds a tool.
@@ -77,8 +72,8 @@ func aiToolAt(project, key string) Target {
 	return Target{Project: project, Kind: "ai-tool", Key: key}
 }
 
-func aiToolPath(project, key string, more ...any) apiPath {
-	return path(append([]any{"projects", project, "ai-tools", key}, more...)...)
+func aiToolPath(project, key string) apiPath {
+	return path("projects", project, "ai-tools", key)
 }
 
 // Reference is a variation of an AI config that uses a version of a tool or a prompt snippet.

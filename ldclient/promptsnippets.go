@@ -47,7 +47,7 @@ func (s *PromptSnippetsService) Get(ctx context.Context, project, key string) (*
 
 // References returns one page of the variations that use a snippet, with the version that each uses.
 func (s *PromptSnippetsService) References(ctx context.Context, project, key string, p Paging) (*Page[Reference], error) {
-	return get[Page[Reference]](ctx, s.c, snippetAt(project, key), snippetPath(project, key, "references"), p.query())
+	return get[Page[Reference]](ctx, s.c, snippetAt(project, key), path("projects", project, "ai-configs", "prompt-snippets", key, "references"), p.query())
 }
 
 // Create adds a snippet.
@@ -73,6 +73,6 @@ func snippetAt(project, key string) Target {
 	return Target{Project: project, Kind: "prompt-snippet", Key: key}
 }
 
-func snippetPath(project, key string, more ...any) apiPath {
-	return path(append([]any{"projects", project, "ai-configs", "prompt-snippets", key}, more...)...)
+func snippetPath(project, key string) apiPath {
+	return path("projects", project, "ai-configs", "prompt-snippets", key)
 }
