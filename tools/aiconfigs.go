@@ -278,8 +278,6 @@ func aiVariationName(v ldclient.AIVariation) string {
 	return v.Key
 }
 
-var aiModes = []string{"agent", "completion", "judge"}
-
 type newAIConfig struct {
 	Project     string   `json:"projectKey" alias:"project"`
 	Key         string   `json:"key" alias:"configKey,aiConfigKey"`

@@ -367,3 +367,16 @@ func TestAIConfigsInUse(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestAIConfigPages: the address of an AI config's page stands for its keys.
+func TestAIConfigPages(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	got := r.call("get-ai-config-targeting", `{"url":"https://app.launchdarkly.com/projects/shop/ai-configs/product-summary/targeting?env=staging&selected-env=staging"}`)
+	if !strings.Contains(got, `"environment":"staging"`) || !strings.Contains(got, `"serves":"Detailed"`) {
+		t.Error(got)
+	}
+	if got := r.call("get-ai-config", `{"configKey":"https://app.launchdarkly.com/projects/shop/flags/dark-mode/targeting"}`); !strings.HasPrefix(got, "!") {
+		t.Error(got)
+	}
+}
