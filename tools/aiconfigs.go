@@ -137,13 +137,26 @@ func aiVariationOf(v ldclient.AIVariation) aiVariationView {
 }
 
 func (v aiVariationView) lighten() (any, bool) {
-	v.Instructions, v.Messages, v.Cut = short(v.Instructions, 300), slices.Clone(v.Messages), true
-	for i, m := range v.Messages {
-		v.Messages[i].Content = short(m.Content, 300)
-	}
-	v.Messages = ten(v.Messages, 0)
+	v = v.cut(300)
+	v.Messages, v.Cut = ten(v.Messages, 0), true
 	return v, true
 }
+
+// cut leaves of prompts their first n characters.
+func (v aiVariationView) cut(n int) aiVariationView {
+	cut := func(s string) string {
+		v.Cut = v.Cut || len([]rune(s)) > n
+		return short(s, n)
+	}
+	v.Instructions, v.Messages = cut(v.Instructions), slices.Clone(v.Messages)
+	for i, m := range v.Messages {
+		v.Messages[i].Content = cut(m.Content)
+	}
+	return v
+}
+
+// sentPrompt is how much of a prompt is told to the caller who has just sent it, in characters.
+const sentPrompt = 500
 
 // lighten leaves of prompts their beginning only.
 func (d aiConfigDetail) lighten() (any, bool) {

@@ -86,6 +86,9 @@ var setupAIConfig = create(Spec{
 			p.Noticed = append(p.Noticed, i.Message)
 		}
 		after := aiConfigOf(got)
+		for i, v := range after.Variations {
+			after.Variations[i] = v.cut(sentPrompt)
+		}
 		after.URL = pageURL(ld, in.target())
 		return &after, nil
 	}

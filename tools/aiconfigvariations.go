@@ -70,7 +70,7 @@ func addAIVariation(ld *ldclient.Client, at inTheConfig, c *ldclient.AIConfig, f
 	p := &plan[aiVariationView]{intent: intent{Says: fmt.Sprintf("add the variation %s to AI config %s of project %s", f.Key, c.Key, at.Project), Notes: notes}}
 	p.Apply = func(ctx context.Context, how manner) (*aiVariationView, error) {
 		if how.DryRun {
-			after := aiVariationOf(applied(ldclient.AIVariation{}, f))
+			after := aiVariationOf(applied(ldclient.AIVariation{}, f)).cut(sentPrompt)
 			return &after, nil
 		}
 		f.Comment = how.Comment
@@ -79,7 +79,7 @@ func addAIVariation(ld *ldclient.Client, at inTheConfig, c *ldclient.AIConfig, f
 			return nil, err
 		}
 		noticeLate(&p.intent, got.Behind)
-		after := aiVariationOf(*got)
+		after := aiVariationOf(*got).cut(sentPrompt)
 		return &after, nil
 	}
 	return p
@@ -210,7 +210,8 @@ func sameParts(a, b any) bool {
 	return text(a) == text(b)
 }
 
-// aiVariationsDiffer leaves in both the parts of a prompt that differ.
+// aiVariationsDiffer leaves in both the parts of a prompt that differ: what was there
+// whole, of what was sent the beginning.
 func aiVariationsDiffer(before, after *aiVariationView) {
 	if before == nil || after == nil {
 		return
@@ -221,6 +222,7 @@ func aiVariationsDiffer(before, after *aiVariationView) {
 	if sameParts(before.Messages, after.Messages) {
 		before.Messages, after.Messages = nil, nil
 	}
+	*after = after.cut(sentPrompt)
 }
 
 // aiVariationGone is what was there of a variation that is deleted.
