@@ -297,7 +297,7 @@ type newAIConfig struct {
 	Name        string   `json:"name"`
 	Mode        string   `json:"mode" jsonschema:"enum=agent,enum=completion,enum=judge"`
 	Description string   `json:"description,omitempty"`
-	Tags        []string `json:"tags,omitempty"`
+	Tags        []string `json:"tags,omitempty" quiet:"true" doc:"Of the AI config"`
 }
 
 func (in newAIConfig) target() ldclient.Target {
@@ -325,7 +325,7 @@ func (in newAIConfig) shown(n ldclient.NewAIConfig) aiConfigDetail {
 
 var createAIConfig = create(Spec{
 	Name: "create-ai-config", Title: "Create an AI config", Action: "createAIConfig", Aliases: []string{"create-agentcontrol-config"},
-	Doc: "Create an AI config without variations. Its mode cannot be changed later.",
+	Doc: "Create an AI config without variations; its mode stays.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	newAIConfig
 	because
@@ -438,7 +438,7 @@ type aiGone struct {
 
 var deleteAIConfig = remove(Spec{
 	Name: "delete-ai-config", Title: "Delete an AI config", Action: "deleteAIConfig", Aliases: []string{"delete-agentcontrol-config"},
-	Doc: "Delete an AI config with its variations and targeting, for good. SDKs get their fallback from then on.",
+	Doc: "Delete an AI config with its variations, for good.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAIConfig
 	because

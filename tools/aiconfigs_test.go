@@ -441,3 +441,33 @@ func TestAIVariationServedMeanwhile(t *testing.T) {
 		t.Errorf("%d writes, asked %q: %s", len(r.Writes()), p.question, got)
 	}
 }
+
+// hooked runs something after a reply about targeting.
+type hooked struct {
+	*sandbox.Account
+	then func()
+}
+
+func (h *hooked) RoundTrip(q *http.Request) (*http.Response, error) {
+	resp, err := h.Account.RoundTrip(q)
+	if then := h.then; then != nil && strings.HasSuffix(q.URL.Path, "/targeting") {
+		h.then = nil
+		then()
+	}
+	return resp, err
+}
+
+// TestAIVariationChangedAtOnce: what somebody else changes between reading and writing is not written over either.
+func TestAIVariationChangedAtOnce(t *testing.T) {
+	t.Parallel()
+	h := &hooked{Account: sandbox.New(sandbox.Options{})}
+	other := start(t, never, func(s *setup) { s.client.Transport = h.Account })
+	h.then = func() {
+		other.call("update-ai-config-variation", `{"projectKey":"shop","configKey":"product-summary","variationKey":"short","parameters":{"temperature":0},"comment":"c"}`)
+	}
+	r := start(t, never, func(s *setup) { s.client.Transport = h })
+	got := r.call("update-ai-config-variation", `{"projectKey":"shop","configKey":"product-summary","variationKey":"short","modelName":"gpt-5","comment":"c"}`)
+	if !strings.Contains(got, "was changed meanwhile, so nothing was written") || !strings.Contains(got, "Nothing was changed.") || len(h.Writes()) != 1 {
+		t.Errorf("%d writes: %s", len(h.Writes()), got)
+	}
+}

@@ -104,7 +104,7 @@ type aiTargetVariation struct {
 
 var getAITargeting = read(Spec{
 	Name: "get-ai-config-targeting", Title: "Get an AI config's targeting", Aliases: []string{"get-agentcontrol-config-targeting"},
-	Doc: "Read who gets which variation of an AI config in one environment: targets, rules with ids, default rule.",
+	Doc: "Read who gets which variation of an AI config in one environment.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inAITargeting
 	longLists
@@ -133,8 +133,8 @@ var getAITargeting = read(Spec{
 })
 
 var updateAIRollout = update(Spec{
-	Name: "update-ai-config-rollout", Title: "Change an AI config's default rule", Action: "updateAIConfigTargeting", Aliases: []string{"update-agentcontrol-config-rollout"},
-	Doc: "Set what an AI config serves by default in one environment: one variation, or percentages.",
+	Name: "update-ai-config-rollout", Title: "Change an AI config's rollout", Action: "updateAIConfigTargeting", Aliases: []string{"update-agentcontrol-config-rollout"},
+	Doc: "Set what an AI config serves by default: one variation or percentages.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAITargeting
 	Type        string              `json:"rolloutType,omitempty" jsonschema:"enum=variation,enum=percentage" quiet:"true" doc:"Follows from the rest if not given"`
@@ -243,9 +243,9 @@ func aiRulesStateIn(environment string) func(*ldclient.Flag) aiRulesState {
 }
 
 var updateAIRules = update(Spec{
-	Name: "update-ai-config-targeting-rules", Title: "Change an AI config's targeting rules", Action: "updateAIConfigTargeting", Additive: true,
+	Name: "update-ai-config-targeting-rules", Title: "Change AI config rules", Action: "updateAIConfigTargeting", Additive: true,
 	Aliases: []string{"update-agentcontrol-config-targeting-rules", "update-ai-config-targeting"},
-	Doc:     "Add, remove, edit or reorder the targeting rules of an AI config.",
+	Doc:     "Add, remove, edit or reorder an AI config's targeting rules.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAITargeting
 	Instructions []aiRuleInstruction `json:"instructions" jsonschema:"minItems=1" brief:"true" doc:"addRule {clauses [{attribute, op, values}], variation or rolloutWeights}, removeRule {ruleId}, all of update-targeting-rules; updateOffVariation {variation}, updateTrackEvents. op: in, endsWith, startsWith, matches, contains, lessThan, lessThanOrEqual, greaterThan, greaterThanOrEqual, before, after, segmentMatch, semVerEqual, semVerLessThan, semVerGreaterThan"`
@@ -285,9 +285,9 @@ type aiTargetInstruction struct {
 }
 
 var updateAITargets = update(Spec{
-	Name: "update-ai-config-individual-targets", Title: "Change an AI config's individual targets", Action: "updateAIConfigTargeting",
+	Name: "update-ai-config-individual-targets", Title: "Change AI config targets", Action: "updateAIConfigTargeting",
 	Aliases: []string{"update-agentcontrol-config-individual-targets"},
-	Doc:     "Add, remove or replace the contexts that get a variation of an AI config one by one.",
+	Doc:     "Add, remove or replace an AI config's individual targets.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAITargeting
 	Instructions []aiTargetInstruction `json:"instructions" jsonschema:"minItems=1" brief:"true" doc:"addTargets {variation, values, contextKind}, removeTargets, clearTargets, replaceTargets {targets}"`

@@ -36,7 +36,7 @@ func (a inTheConfig) target() ldclient.Target { return atAIConfig(a).target() }
 
 var createAIVariation = create(Spec{
 	Name: "create-ai-config-variation", Title: "Create an AI config variation", Action: "updateAIConfigVariation", Aliases: []string{"create-agentcontrol-config-variation"},
-	Doc: "Add a variation to an AI config; targeting serves it later. modelConfigKey is Provider.model-id.",
+	Doc: "Add a variation, not served yet. modelConfigKey is Provider.model-id.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inTheConfig
 	newAIVariation
@@ -92,7 +92,7 @@ type atAIVariation struct {
 
 var updateAIVariation = update(Spec{
 	Name: "update-ai-config-variation", Title: "Update an AI config variation", Action: "updateAIConfigVariation", Aliases: []string{"update-agentcontrol-config-variation"},
-	Doc: "Change a variation; parameters and lists are replaced whole. The new version is live at once wherever the variation is served.",
+	Doc: "Change a variation; lists and parameters are replaced. It is live at once where it is served.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAIVariation
 	Name string `json:"name,omitempty"`
