@@ -201,7 +201,7 @@ const hundredDays = 100 * 24 * time.Hour
 
 var getAIConfigMetrics = read(Spec{
 	Name: "get-ai-config-metrics", Title: "Get an AI config's metrics", Aliases: []string{"get-agentcontrol-config-metrics"},
-	Doc: "Read how much an AI config was used in one environment: generations, tokens, cost, feedback, by variation. The last 7 days unless said.",
+	Doc: "Read an AI config's use in one environment by variation: tokens, cost, feedback. Default 7 days.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	inAITargeting
 	After  string `json:"after,omitempty" alias:"since,from,startDate" told:"true" doc:"From: a time (RFC 3339 or ms) or an age such as 7d"`

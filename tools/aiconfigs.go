@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
@@ -138,13 +137,26 @@ func aiVariationOf(v ldclient.AIVariation) aiVariationView {
 }
 
 func (v aiVariationView) lighten() (any, bool) {
-	v.Instructions, v.Messages, v.Cut = short(v.Instructions, 300), slices.Clone(v.Messages), true
-	for i, m := range v.Messages {
-		v.Messages[i].Content = short(m.Content, 300)
-	}
-	v.Messages = ten(v.Messages, 0)
+	v = v.cut(300)
+	v.Messages, v.Cut = ten(v.Messages, 0), true
 	return v, true
 }
+
+// cut leaves of prompts their first n characters.
+func (v aiVariationView) cut(n int) aiVariationView {
+	cut := func(s string) string {
+		v.Cut = v.Cut || len([]rune(s)) > n
+		return short(s, n)
+	}
+	v.Instructions, v.Messages = cut(v.Instructions), slices.Clone(v.Messages)
+	for i, m := range v.Messages {
+		v.Messages[i].Content = cut(m.Content)
+	}
+	return v
+}
+
+// sentPrompt is how much of a prompt is told to the caller who has just sent it, in characters.
+const sentPrompt = 500
 
 // lighten leaves of prompts their beginning only.
 func (d aiConfigDetail) lighten() (any, bool) {
@@ -183,6 +195,20 @@ func lateNote(behind string) string {
 	return "LaunchDarkly does not show the latest change yet: " + behind + "; read it again in some seconds"
 }
 
+// toChange reads an AI config that is to be changed. One that does not show the
+// latest change is no ground for another.
+func (a inTheConfig) toChange(ctx context.Context, ld *ldclient.Client) (*ldclient.AIConfig, error) {
+	c, err := ld.AIConfigs.Get(ctx, a.Project, a.Config)
+	if err == nil && c.Behind != "" {
+		return nil, tooLate(c.Behind)
+	}
+	return c, err
+}
+
+func tooLate(behind string) error {
+	return cannot("LaunchDarkly does not show the latest change yet (%s), so nothing is changed on top of it; try again in some seconds", behind)
+}
+
 // noticeLate adds lateNote to what is noticed while a change is made.
 func noticeLate(p *intent, behind string) {
 	if behind != "" {
@@ -213,20 +239,19 @@ var getAIConfig = read(Spec{
 	return d, nil
 })
 
-// aiVariationIn finds the one variation that said means: by key, id or name, or by its index.
+// aiVariationIn finds the one variation that said means, by key, id or name. An index
+// would mean another one here than in the targeting, whose list begins with the generated one.
 func aiVariationIn(c *ldclient.AIConfig, said string) (*ldclient.AIVariation, error) {
 	said = strings.TrimSpace(said)
-	n, notNumber := strconv.Atoi(said)
-	for _, means := range []func(int, ldclient.AIVariation) bool{
-		func(_ int, v ldclient.AIVariation) bool { return v.Key == said || v.ID == said || v.Name == said },
-		func(_ int, v ldclient.AIVariation) bool {
+	for _, means := range []func(ldclient.AIVariation) bool{
+		func(v ldclient.AIVariation) bool { return v.Key == said || v.ID == said || v.Name == said },
+		func(v ldclient.AIVariation) bool {
 			return strings.EqualFold(v.Key, said) || strings.EqualFold(v.Name, said)
 		},
-		func(i int, _ ldclient.AIVariation) bool { return notNumber == nil && i == n },
 	} {
 		var hits []int
 		for i, v := range c.Variations {
-			if means(i, v) {
+			if means(v) {
 				hits = append(hits, i)
 			}
 		}
@@ -266,15 +291,13 @@ func aiVariationName(v ldclient.AIVariation) string {
 	return v.Key
 }
 
-var aiModes = []string{"agent", "completion", "judge"}
-
 type newAIConfig struct {
 	Project     string   `json:"projectKey" alias:"project"`
 	Key         string   `json:"key" alias:"configKey,aiConfigKey"`
 	Name        string   `json:"name"`
 	Mode        string   `json:"mode" jsonschema:"enum=agent,enum=completion,enum=judge"`
 	Description string   `json:"description,omitempty"`
-	Tags        []string `json:"tags,omitempty"`
+	Tags        []string `json:"tags,omitempty" quiet:"true" doc:"Of the AI config"`
 }
 
 func (in newAIConfig) target() ldclient.Target {
@@ -302,7 +325,7 @@ func (in newAIConfig) shown(n ldclient.NewAIConfig) aiConfigDetail {
 
 var createAIConfig = create(Spec{
 	Name: "create-ai-config", Title: "Create an AI config", Action: "createAIConfig", Aliases: []string{"create-agentcontrol-config"},
-	Doc: "Create an AI config without variations. Its mode cannot be changed later.",
+	Doc: "Create an AI config without variations; its mode stays.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	newAIConfig
 	because
@@ -356,7 +379,7 @@ var updateAIConfig = update(Spec{
 	if in.Archived != nil {
 		return nil, badf("archived: LaunchDarkly's API cannot archive AI configs; do it on its page (%s), or stop serving it with toggle-ai-config", pageURL(ld, in.target()))
 	}
-	c, err := ld.AIConfigs.Get(ctx, in.Project, in.Config)
+	c, err := inTheConfig(in.atAIConfig).toChange(ctx, ld)
 	if err != nil {
 		return nil, err
 	}
@@ -399,82 +422,3 @@ var updateAIConfig = update(Spec{
 	}
 	return p, nil
 })
-
-// aiGone is what was there of an AI config that is deleted.
-type aiGone struct {
-	Name       string   `json:"name"`
-	Mode       string   `json:"mode"`
-	Variations []string `json:"variations,omitempty"`
-	Serves     []string `json:"serves,omitempty" doc:"by environment"`
-}
-
-var deleteAIConfig = remove(Spec{
-	Name: "delete-ai-config", Title: "Delete an AI config", Action: "deleteAIConfig", Aliases: []string{"delete-agentcontrol-config"},
-	Doc: "Delete an AI config with its variations and targeting, for good. SDKs get their fallback from then on.",
-}, func(ctx context.Context, ld *ldclient.Client, in struct {
-	atAIConfig
-	because
-}) (*plan[aiGone], error) {
-	c, err := ld.AIConfigs.Get(ctx, in.Project, in.Config)
-	if err != nil {
-		return nil, err
-	}
-	if len(c.Dependencies) > 0 {
-		var graphs []string
-		for _, d := range c.Dependencies {
-			graphs = append(graphs, d.Key)
-		}
-		return nil, cannot("%s is part of the agent graph %s; take it out there first, with update-agent-graph", in.Config, keyList(graphs))
-	}
-	judged, err := judgedBy(ctx, ld, in.Project, c)
-	if err != nil {
-		return nil, err
-	}
-	if len(judged) > 0 {
-		return nil, cannot("%s judges %s; take it out of their judgeConfiguration first, with update-ai-config-variation", in.Config, keyList(judged))
-	}
-	t, err := aiServing(ctx, ld, in.target(), c)
-	if err != nil {
-		return nil, err
-	}
-	before := aiGone{Name: c.Name, Mode: c.Mode}
-	for _, v := range c.Variations {
-		before.Variations = append(before.Variations, aiVariationName(v))
-	}
-	serves, keys := t.inService()
-	before.Serves = serves
-	says := fmt.Sprintf("delete the AI config %s of project %s with %d variations, for good", in.Config, in.Project, len(c.Variations))
-	if len(serves) > 0 {
-		says += "; it IS IN SERVICE: " + strings.Join(serves, "; ")
-	}
-	p := &plan[aiGone]{intent: intent{Says: says, Version: fmt.Sprintf("AI config %d %s", c.Version, digest(before)), Notes: uncommented(in.because)}, Before: &before}
-	if len(keys) > 0 {
-		p.Notes = append(p.Notes, "toggle-ai-config stops serving it, which can be undone")
-	}
-	p.Apply = func(ctx context.Context, how manner) (*aiGone, error) {
-		if how.DryRun {
-			return nil, nil
-		}
-		return nil, ld.AIConfigs.Delete(ctx, in.Project, in.Config)
-	}
-	return p, nil
-})
-
-// judgedBy lists the AI configs that a judge scores.
-func judgedBy(ctx context.Context, ld *ldclient.Client, project string, judge *ldclient.AIConfig) ([]string, error) {
-	var out []string
-	if judge.Mode != "judge" {
-		return nil, nil
-	}
-	for c, err := range everyAIConfig(ctx, ld, project) {
-		if err != nil {
-			return nil, err
-		}
-		if slices.ContainsFunc(c.Variations, func(v ldclient.AIVariation) bool {
-			return slices.ContainsFunc(v.Judges.Judges, func(j ldclient.AIJudge) bool { return j.Key == judge.Key })
-		}) {
-			out = append(out, c.Key)
-		}
-	}
-	return out, nil
-}

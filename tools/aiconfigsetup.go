@@ -40,7 +40,7 @@ func (in aiSetupInput) prompt() aiPrompt {
 
 var setupAIConfig = create(Spec{
 	Name: "setup-ai-config", Title: "Set up an AI config", Action: "createAIConfig", Or: "updateAIConfigVariation", Aliases: []string{"setup-agentcontrol-config"},
-	Doc: "Create an AI config with its first variation, and check both. update-ai-config-rollout then serves it.",
+	Doc: "Create an AI config with its first variation, not served yet.",
 }, func(ctx context.Context, ld *ldclient.Client, in aiSetupInput) (*plan[aiConfigDetail], error) {
 	n, err := in.config().fields(ctx, ld)
 	if err != nil {
@@ -86,6 +86,9 @@ var setupAIConfig = create(Spec{
 			p.Noticed = append(p.Noticed, i.Message)
 		}
 		after := aiConfigOf(got)
+		for i, v := range after.Variations {
+			after.Variations[i] = v.cut(sentPrompt)
+		}
 		after.URL = pageURL(ld, in.target())
 		return &after, nil
 	}

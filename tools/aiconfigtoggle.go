@@ -31,7 +31,7 @@ func (s *aiServed) servesReal(c ldclient.FlagConfig) bool {
 
 var toggleAIConfig = update(Spec{
 	Name: "toggle-ai-config", Title: "Turn an AI config on or off", Action: "updateAIConfigTargeting", Aliases: []string{"toggle-agentcontrol-config"},
-	Doc: "Turn an AI config on or off in one environment by its default rule; off serves the disabled variation. Rules and targets stay.",
+	Doc: "Turn an AI config on or off by its default rule; off serves the disabled variation. Rules and targets stay.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	atAITargeting
 	On        bool   `json:"on" alias:"enabled"`
@@ -39,7 +39,7 @@ var toggleAIConfig = update(Spec{
 	because
 }) (*plan[aiToggled], error) {
 	at := in.target()
-	s, c, err := aiServedIn(ctx, ld, at)
+	s, c, err := aiToChange(ctx, ld, at)
 	if err != nil {
 		return nil, err
 	}

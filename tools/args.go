@@ -109,6 +109,7 @@ func arguments(c *call) (map[string]any, error) {
 	if inner, ok := args["request"].(map[string]any); ok && len(args) == 1 {
 		args = inner
 	}
+	unwrapAI(args)
 	maps.DeleteFunc(args, func(name string, v any) bool {
 		return v == nil || c.req.Params.Name != c.tool.Name && slices.Contains(shapesOnly, name)
 	})

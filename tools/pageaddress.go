@@ -10,7 +10,7 @@ import (
 )
 
 // pageKeys are the arguments that the address of a LaunchDarkly page can stand for.
-var pageKeys = []string{"projectKey", "environmentKey", "flagKey", "segmentKey"}
+var pageKeys = []string{"projectKey", "environmentKey", "flagKey", "segmentKey", "configKey"}
 
 // addressNames are what callers call an address that they pass on besides, or instead of, keys.
 var addressNames = []string{"url", "link", "address"}
@@ -107,6 +107,8 @@ func pageTarget(raw string, bases ...string) (map[string]string, bool) {
 		out["flagKey"] = key
 	case "segments":
 		out["segmentKey"] = key
+	case "ai-configs":
+		out["configKey"] = key
 	}
 	maps.DeleteFunc(out, func(_, v string) bool { return v == "" })
 	for _, v := range out {

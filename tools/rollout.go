@@ -24,6 +24,8 @@ func (c chosen) of(f *ldclient.Flag) (int, error) {
 	switch {
 	case c.Index == nil && c.Variation == "":
 		return 0, badf("missing variation (or variationIndex); %s %s has %s", nounOf(f), f.Key, everyVariation(f))
+	case c.Index != nil && f.Kind == ldclient.AIConfigKind:
+		return 0, badf("an index may mean two variations of %s; give the key: %s", f.Key, everyVariation(f))
 	case c.Index != nil && *c.Index >= len(f.Variations):
 		return 0, badf("flag %s has no variation with index %d; it has %s", f.Key, *c.Index, everyVariation(f))
 	case c.Index == nil:

@@ -62,7 +62,10 @@ func variation(f *ldclient.Flag, said string) (int, error) {
 		},
 		func(_ int, v ldclient.Variation) bool { return valueText(v.Value) == said || string(v.Value) == said },
 		func(_ int, v ldclient.Variation) bool { return v.Name != "" && strings.EqualFold(v.Name, said) },
-		func(i int, _ ldclient.Variation) bool { n, err := strconv.Atoi(said); return err == nil && n == i },
+		func(i int, _ ldclient.Variation) bool {
+			n, err := strconv.Atoi(said)
+			return err == nil && n == i && f.Kind != ldclient.AIConfigKind // which has two lists that differ by one
+		},
 	}
 	if f.Kind == "boolean" { // people say on and off for what a boolean flag serves
 		by = append(by, func(_ int, v ldclient.Variation) bool {
@@ -79,7 +82,7 @@ func variation(f *ldclient.Flag, said string) (int, error) {
 		switch len(hits) {
 		case 1:
 			// A number may be meant as a value or as an index.
-			if i, err := strconv.Atoi(said); step == byValue && err == nil && i != hits[0] && i >= 0 && i < len(f.Variations) {
+			if i, err := strconv.Atoi(said); step == byValue && err == nil && f.Kind != ldclient.AIConfigKind && i != hits[0] && i >= 0 && i < len(f.Variations) {
 				return 0, badf("%q means variation %s by value and variation %s by index; give the _id: %s", said, label(f, hits[0]), label(f, i), listVariations(f, []int{hits[0], i}))
 			}
 			return hits[0], nil
@@ -106,7 +109,11 @@ func nounOf(f *ldclient.Flag) string {
 func listVariations(f *ldclient.Flag, indexes []int) string {
 	var out []string
 	for _, i := range indexes[:min(10, len(indexes))] {
-		out = append(out, fmt.Sprintf("%s (index %d, _id %s)", label(f, i), i, f.Variations[i].ID))
+		at := fmt.Sprintf("index %d", i)
+		if f.Kind == ldclient.AIConfigKind {
+			at = "key " + cmp.Or(f.Variations[i].Key, "unknown")
+		}
+		out = append(out, fmt.Sprintf("%s (%s, _id %s)", label(f, i), at, f.Variations[i].ID))
 	}
 	if len(indexes) > 10 {
 		out = append(out, fmt.Sprintf("and %d more", len(indexes)-10))
