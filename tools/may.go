@@ -29,6 +29,7 @@ var actions = map[string][]string{
 	"segment": {"createSegment", "deleteSegment", "updateName", "updateDescription", "updateTags", "updateIncluded", "updateExcluded", "updateRules",
 		"updateExpiringTargets", "updateScheduledChanges", "createApprovalRequest", "updateApprovalRequest", "reviewApprovalRequest",
 		"applyApprovalRequest", "deleteApprovalRequest"},
+	"experiment": {"createExperiment", "updateExperiment", "updateExperimentArchived"},
 }
 
 // Actions whose effect on each environment of the project is documented: a token needs them in all.
