@@ -1,12 +1,14 @@
 package tools_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mark3labs/mcp-go/client"
 
@@ -388,5 +390,74 @@ func TestStartIsConfirmed(t *testing.T) {
 	}
 	if !strings.Contains(got, "did not confirm") || len(r.Writes()) != 1 {
 		t.Error(got)
+	}
+}
+
+// late shows an experiment, once it was written to, as it was before, or not at all.
+type late struct {
+	*sandbox.Account
+	lost  bool
+	first []byte
+	wrote bool
+}
+
+func (l *late) RoundTrip(r *http.Request) (*http.Response, error) {
+	reads := r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/experiments/")
+	if l.wrote = l.wrote || r.Method == http.MethodPost || r.Method == http.MethodPatch; reads && l.wrote && l.lost {
+		return nil, io.ErrUnexpectedEOF
+	}
+	resp, err := l.Account.RoundTrip(r)
+	if !reads || err != nil {
+		return resp, err
+	}
+	if !l.wrote {
+		l.first, _ = io.ReadAll(resp.Body)
+	}
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(l.first)), int64(len(l.first))
+	return resp, nil
+}
+
+// TestWrittenIsNotDenied: a change that was made is told as made, though the read after it shows nothing of it.
+func TestWrittenIsNotDenied(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		for _, test := range []struct{ tool, args, want string }{
+			{"update-experiment", `"homepage-grid","hypothesis":"Another"}`, `"hypothesis":"Another"`},
+			{"start-experiment-iteration", `"homepage-grid"}`, `"status":"running"`},
+			{"save-and-start-experiment-iteration", `"same-day","changeJustification":"j","metrics":[{"key":"order-value"}]}`, `"order-value"`},
+			{"stop-experiment-iteration", `"same-day","winningTreatmentId":"Same day","winningReason":"r"}`, `"winningTreatment":"Same day"`},
+		} {
+			r := start(t, func(s *setup) { s.client.Transport = &late{Account: s.client.Transport.(*sandbox.Account), lost: lost} })
+			got := r.call(test.tool, inTest+test.args)
+			_, after, _ := strings.Cut(got, `"after":`)
+			if !strings.Contains(got, `"changed":true`) || !strings.Contains(after, test.want) || !strings.Contains(got, "the change was made") {
+				t.Errorf("%s, lost %t: %s", test.tool, lost, got)
+			}
+		}
+	}
+}
+
+// TestServiceTokenHasNoMember: an experiment belongs to somebody, and a service token is nobody.
+func TestServiceTokenHasNoMember(t *testing.T) {
+	account := sandbox.New(sandbox.Options{Now: func() time.Time { return noon }})
+	token := account.AddToken(sandbox.TokenOptions{Name: "pipeline", Role: "writer"})
+	r := start(t, func(s *setup) { s.client.Transport, s.client.Token = account, ldclient.StaticToken(ldclient.Token(token)) })
+	args := samples["create-experiment"]("test")
+	maps.Copy(args, object{"projectKey": "shop", "environmentKey": "test"})
+	if got := r.callWith("create-experiment", args); !strings.Contains(got, "give the id of a member, as find-members shows them") {
+		t.Error(got)
+	}
+	args["maintainerId"] = memberID("Grace")
+	if got := r.callWith("create-experiment", args); !strings.Contains(got, `"maintainerId":"`+memberID("Grace")) {
+		t.Error(got)
+	}
+}
+
+// TestLayersStayInScope: reservations of other environments are not shown.
+func TestLayersStayInScope(t *testing.T) {
+	for env, want := range map[string]bool{"production": true, "test": false} {
+		r := start(t, func(s *setup) { s.client.Scope.Environments = []string{env} })
+		if got := r.call("list-layers", `{"projectKey":"shop","experimentKey":"same-day"}`); strings.Contains(got, "reservationPercent") != want {
+			t.Errorf("%s: %s", env, got)
+		}
 	}
 }
