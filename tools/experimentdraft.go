@@ -405,10 +405,7 @@ func (d *drafting) mayRunOn(ctx context.Context, key string) error {
 	case rule.serve.InExperiment() && (d.runs == nil || d.runs.Flags[key].Rule != on.Rule):
 		return badf("another experiment runs on %s of flag %s in %s; stop that first, or choose another rule", rule.name, key, d.at.Environment)
 	}
-	running, err := runningRollouts(ctx, d.ld, d.flagAt(key))
-	if err != nil { // LaunchDarkly's own refusal has to do
-		return nil
-	}
+	running, _ := runningRollouts(ctx, d.ld, d.flagAt(key)) // without this look, LaunchDarkly's own refusal has to do
 	for _, r := range running {
 		if same, err := ruleAt(c, r.Rule); err == nil && same.id == rule.id {
 			return badf("%s runs on flag %s in %s; stop it with stop-%s-rollout first, or let it end", rolloutName(f, c, r), key, d.at.Environment, r.Kind)
@@ -454,7 +451,7 @@ func (d *drafting) iteration() *ldclient.Iteration {
 	out := &ldclient.Iteration{Status: ldclient.IterationDraft, Hypothesis: n.Hypothesis, RandomizationUnit: n.RandomizationUnit, Attributes: n.Attributes,
 		ReallocationMS: n.ReallocationMS, CanReshuffle: orElse(n.CanReshuffle, false), Flags: map[string]ldclient.IterationFlag{}}
 	for key, on := range n.Flags {
-		out.Flags[key] = ldclient.IterationFlag{Rule: on.Rule, ConfigVersion: on.ConfigVersion, NotIncludedVar: on.NotIncludedVar}
+		out.Flags[key] = ldclient.IterationFlag(on)
 	}
 	for _, t := range n.Treatments {
 		out.Treatments = append(out.Treatments, ldclient.Treatment{Name: t.Name, Percent: t.Percent, Baseline: t.Baseline, Parameters: t.Parameters})

@@ -242,6 +242,9 @@ func restarted(t *testing.T, r *rig) {
 func TestDraftBesideWhatRuns(t *testing.T) {
 	r := start(t)
 	restarted(t, r)
+	if got := r.call("update-rollout", `{"projectKey":"shop","env":"test","flagKey":"express-shipping","variation":"true"}`); !strings.Contains(got, "stop the experiment before changing the rollout") {
+		t.Error(got)
+	}
 	got := r.call("update-experiment", inTest+`"same-day","hypothesis":"Faster is better","methodology":"frequentist"}`)
 	if !strings.Contains(got, `"changed":true`) || !strings.Contains(got, `"hypothesis":"Faster is better"`) || !strings.Contains(got, `"field":"methodology","currentStatus":"running"`) {
 		t.Error(got)
@@ -440,7 +443,9 @@ func TestWrittenIsNotDenied(t *testing.T) {
 func TestServiceTokenHasNoMember(t *testing.T) {
 	account := sandbox.New(sandbox.Options{Now: func() time.Time { return noon }})
 	token := account.AddToken(sandbox.TokenOptions{Name: "pipeline", Role: "writer"})
-	r := start(t, func(s *setup) { s.client.Transport, s.client.Token = account, ldclient.StaticToken(ldclient.Token(token)) })
+	r := start(t, func(s *setup) {
+		s.client.Transport, s.client.Token = account, ldclient.StaticToken(ldclient.Token(token))
+	})
 	args := samples["create-experiment"]("test")
 	maps.Copy(args, object{"projectKey": "shop", "environmentKey": "test"})
 	if got := r.callWith("create-experiment", args); !strings.Contains(got, "give the id of a member, as find-members shows them") {
