@@ -71,11 +71,11 @@ func (c *call) settled() (map[string]any, error) {
 }
 
 // checkKeys refuses what cannot be the key or id of a resource before anything
-// is read. The key of a context may be any text.
+// is read. The keys of contexts and of events may be any text.
 func checkKeys(args map[string]any) error {
 	for _, name := range slices.Sorted(maps.Keys(args)) {
 		key, ok := args[name].(string)
-		if !ok || name == "contextKey" || name != "id" && !strings.HasSuffix(name, "Key") {
+		if !ok || name == "contextKey" || name == "eventKey" || name != "id" && !strings.HasSuffix(name, "Key") {
 			continue
 		}
 		if err := ldclient.CheckKey(key); err != nil {

@@ -92,7 +92,7 @@ func TestKeysCannotClimb(t *testing.T) {
 	for _, tool := range everyTool() {
 		args := sample(t, tool, "test")
 		for name := range args {
-			if !strings.HasSuffix(name, "Key") && name != "id" || name == "contextKey" { // the key of a context may be any text
+			if !strings.HasSuffix(name, "Key") && name != "id" || name == "contextKey" || name == "eventKey" { // the key of a context or an event may be any text
 				continue
 			}
 			for _, bad := range []string{".", "..", "...", "a/b", "../flags", "a?b=c", "a#b", "%2e%2e", "%2f", "a\x00b", "a\nb", "a b", `a\b`, "a:b", "*", "*;x"} {

@@ -33,6 +33,9 @@ var listMetricGroups = read(Spec{
 	Kind  string `json:"kind,omitempty" quiet:"true"`
 	paged
 }) (page[metricGroupRow], error) {
+	if in.Kind != "" && in.Kind != funnelKind && in.Kind != "standard" {
+		return page[metricGroupRow]{}, badf("kind: must be funnel or standard, got %q", short(in.Kind, 40))
+	}
 	got, err := manyPages(ctx, in.paged, inHalves(func(ctx context.Context, p ldclient.Paging) (*ldclient.Page[ldclient.MetricGroup], error) {
 		return ld.Metrics.ListGroups(ctx, in.Project, ldclient.ListMetricGroups{Paging: p, Query: in.Query, Kind: in.Kind})
 	}))

@@ -238,7 +238,7 @@ type metricChanges struct {
 	Units       *[]string  `json:"randomizationUnits,omitempty" alias:"randomizationUnit" quiet:"true"`
 }
 
-// into changes a metric's fields by what was given, and says what does not fit its kind.
+// into changes a metric's fields by what was given, and says what does not fit together.
 func (s metricSettings) into(f *ldclient.NewMetric) error {
 	for _, w := range []struct {
 		name, said string
@@ -261,6 +261,8 @@ func (s metricSettings) into(f *ldclient.NewMetric) error {
 		return badf("valueAggregation is for measureType value, not %s", is)
 	case is != measureValue && s.Unit != nil && *s.Unit != "":
 		return badf("unit is for measureType value, not %s", is)
+	case s.EventKey != nil && (visible(*s.EventKey) != *s.EventKey || strings.ContainsAny(*s.EventKey, "\n\t")):
+		return badf("eventKey: must be one line without invisible characters")
 	}
 	switch {
 	case is == measureValue && was == measureValue:
@@ -302,7 +304,7 @@ func (s metricSettings) into(f *ldclient.NewMetric) error {
 			f.URLs = append(f.URLs, page)
 		}
 	}
-	return kindTakes(f)
+	return nil
 }
 
 // kindTakes says what a metric's kind wants or cannot have.
@@ -352,7 +354,7 @@ var createMetric = create(Spec{
 		return nil, err
 	}
 	f := ldclient.NewMetric{Key: in.Key, Name: in.Name, Kind: in.Kind, Description: in.Description, Tags: tags, Aggregation: "average", Units: []string{"user"}}
-	if err := in.into(&f); err != nil {
+	if err := cmp.Or(in.into(&f), kindTakes(&f)); err != nil {
 		return nil, err
 	}
 	switch was, err := ld.Metrics.Get(ctx, in.Project, in.Key); {

@@ -84,18 +84,14 @@ func (e *edits) measures(was, is ldclient.NewMetric) []string {
 	if before, after := measuredAs(was), measuredAs(is); before != after {
 		out = append(out, "measureType")
 		e.says = append(e.says, fmt.Sprintf("measure %s instead of %s", after, before))
-		if was.Numeric != is.Numeric {
-			if was.Numeric { // false may not be there at all
-				e.steps = append(e.steps, ldclient.Expect("/isNumeric", true))
-			}
-			e.steps = append(e.steps, ldclient.Replace("/isNumeric", is.Numeric))
+		// Both fields make the measure, so both are expected and set.
+		if was.Numeric { // false may not be there at all
+			e.steps = append(e.steps, ldclient.Expect("/isNumeric", true))
 		}
-		if was.Aggregation != is.Aggregation {
-			if was.Aggregation != "" {
-				e.steps = append(e.steps, ldclient.Expect("/unitAggregationType", was.Aggregation))
-			}
-			e.steps = append(e.steps, ldclient.Replace("/unitAggregationType", is.Aggregation))
+		if was.Aggregation != "" {
+			e.steps = append(e.steps, ldclient.Expect("/unitAggregationType", was.Aggregation))
 		}
+		e.steps = append(e.steps, ldclient.Replace("/isNumeric", is.Numeric), ldclient.Replace("/unitAggregationType", is.Aggregation))
 	}
 	for _, f := range []struct{ path, name, was, is string }{
 		{"/eventKey", "eventKey", was.EventKey, is.EventKey}, {"/selector", "selector", was.Selector, is.Selector},
@@ -162,6 +158,9 @@ var updateMetric = update(Spec{
 	var defines []string
 	if in.metricChanges != (metricChanges{}) {
 		if err := metricSettings(in.metricChanges).into(&is); err != nil {
+			return nil, err
+		}
+		if err := kindTakes(&is); err != nil && kindTakes(&was) == nil { // some are made of what only LaunchDarkly's pages can set
 			return nil, err
 		}
 		defines = e.measures(was, is)
