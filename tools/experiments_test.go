@@ -67,6 +67,7 @@ func TestExperimentArguments(t *testing.T) {
 		"unknown group":        {object{"metrics": []any{object{"key": "checkout", "isGroup": true}}}, "did you mean checkout-funnel?"},
 		"two primary metrics":  {object{"primaryFunnelKey": "checkout-funnel"}, "exactly one of primarySingleMetricKey and primaryFunnelKey"},
 		"no primary metric":    {object{"primarySingleMetricKey": ""}, "exactly one of primarySingleMetricKey and primaryFunnelKey"},
+		"unknown unit":         {object{"randomizationUnit": "session"}, "experiments of project shop divide by user, organization, not by session"},
 		"no hypothesis":        {object{"hypothesis": ""}, "say what is expected"},
 		"parameter of another": {object{"flags": object{"dark-mode": object{}}}, "must name a variation of each of the flags once"},
 	} {
@@ -464,5 +465,30 @@ func TestLayersStayInScope(t *testing.T) {
 		if got := r.call("list-layers", `{"projectKey":"shop","experimentKey":"same-day"}`); strings.Contains(got, "reservationPercent") != want {
 			t.Errorf("%s: %s", env, got)
 		}
+	}
+}
+
+// TestCopyOutOfExperiment: where one variation has a part inside and one outside of an experiment, a copy gets both.
+func TestCopyOutOfExperiment(t *testing.T) {
+	r := start(t)
+	args := samples["create-experiment"]("test")
+	maps.Copy(args, object{"projectKey": "shop", "environmentKey": "test"})
+	maps.Copy(args["iteration"].(object), arms(arm("Control", true, 20), arm("Semantic", false, 20)))
+	args["iteration"].(object)["flags"] = object{"search-ranking": object{"notInExperimentVariationId": "Control"}}
+	r.callWith("create-experiment", args)
+	if got := r.call("start-experiment-iteration", inTest+`"search-order"}`); !strings.Contains(got, `"serves":"20 % Control, 20 % Semantic, 60 % Control"`) {
+		t.Fatal(got)
+	}
+	const move = `{"projectKey":"shop","flagKey":"search-ranking","fromEnv":"test","toEnv":"staging","includedActions":["updateFallthrough"]`
+	if got := r.call("copy-flag-config", move+`}`); !strings.Contains(got, `"changed":true`) || strings.Contains(r.call("get-flag", `{"projectKey":"shop","flagKey":"search-ranking","env":"staging"}`), `"experiment":true`) {
+		t.Error(got)
+	}
+	if err := r.RequireApproval("shop", "staging"); err != nil {
+		t.Fatal(err)
+	}
+	r.call("stop-experiment-iteration", inTest+`"search-order","winningTreatmentId":"Semantic","winningReason":"r"}`)
+	r.call("save-and-start-experiment-iteration", inTest+`"search-order","changeJustification":"j","treatments":[{"baseline":true,"percent":10,"variation":"Control"},{"percent":10,"variation":"Semantic"}]}`)
+	if got := r.call("copy-flag-config", move+`,"confirm":"staging"}`); !strings.Contains(got, `"requiresApproval":true`) || !strings.Contains(got, ":90000") {
+		t.Error(got)
 	}
 }

@@ -181,7 +181,7 @@ func TestHoldoutsAndLayers(t *testing.T) {
 	a, _ := newTestAccount(Options{})
 	type object = map[string]any
 	do := func(steps ...any) object { return object{"environmentKey": "production", "instructions": steps} }
-	const holdouts, layers = "/projects/shop/environments/production/holdouts", "/projects/shop/layers"
+	const holdouts, layers, units = "/projects/shop/environments/production/holdouts", "/projects/shop/layers", "/projects/shop/experimentation-settings"
 	for _, step := range []struct {
 		method, path string
 		body         any
@@ -204,6 +204,8 @@ func TestHoldoutsAndLayers(t *testing.T) {
 		{"PATCH", layers + "/checkout-flow", do(object{"kind": "removeExperiment", "experimentKey": "nope"}), 400, "unknown experimentKey"},
 		{"GET", layers + "?filter=reservations.experimentKey+contains+same-day", nil, 200, `"items":[]`},
 		{"GET", layers + "?filter=name", nil, 400, "invalid filter"},
+		{"PUT", units, object{"randomizationUnits": []any{}}, 400, "name one at least"},
+		{"PUT", units, object{"randomizationUnits": []any{object{"randomizationUnit": "device", "default": true}}}, 200, `"randomizationUnit":"device"`},
 	} {
 		got := checked(t, a, step.method, step.path, step.body, "LD-API-Version", "beta", "Content-Type", contentOf(step.method))
 		if got.status != step.status || !strings.Contains(string(got.body), step.want) {
