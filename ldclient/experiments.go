@@ -204,6 +204,24 @@ func (s *ExperimentsService) Get(ctx context.Context, project, environment, key 
 	return do[Experiment](ctx, s.c, call{method: http.MethodGet, at: experimentAt(project, environment, key), path: experimentPath(project, environment, key), query: q, beta: true})
 }
 
+// RandomizationUnit is a context kind by which experiments of a project may divide.
+type RandomizationUnit struct {
+	Unit    string `json:"randomizationUnit"`
+	Default bool   `json:"default"`
+}
+
+// Units returns the context kinds by which experiments of a project may divide.
+func (s *ExperimentsService) Units(ctx context.Context, project string) ([]RandomizationUnit, error) {
+	type settings struct {
+		Units []RandomizationUnit `json:"randomizationUnits"`
+	}
+	got, err := do[settings](ctx, s.c, call{method: http.MethodGet, at: Target{Project: project}, path: path("projects", project, "experimentation-settings"), beta: true})
+	if err != nil {
+		return nil, err
+	}
+	return got.Units, nil
+}
+
 // Create makes an experiment with a draft iteration.
 func (s *ExperimentsService) Create(ctx context.Context, project, environment string, n NewExperiment) (*Experiment, error) {
 	return do[Experiment](ctx, s.c, call{method: http.MethodPost, at: experimentAt(project, environment, n.Key),

@@ -244,7 +244,7 @@ func (c *copying) serve(s ldclient.RuleServe) ldclient.Serve {
 	if s.Rollout != nil {
 		out.Weights, out.BucketBy, out.ContextKind = map[string]int{}, s.Rollout.BucketBy, s.Rollout.ContextKind
 		for _, w := range s.Rollout.Variations {
-			out.Weights[idOf(c.f, w.Variation)] = w.Weight
+			out.Weights[idOf(c.f, w.Variation)] += w.Weight // an experiment names a variation once for those outside of it
 		}
 	}
 	return out

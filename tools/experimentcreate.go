@@ -136,21 +136,18 @@ var createExperiment = create(Spec{
 		}
 		p.Noticed = notes
 		post.Iteration = d.post
+		then := &ldclient.Experiment{Key: in.Key, Name: in.Name, Description: in.Description, MaintainerID: post.MaintainerID, Current: d.iteration()}
 		if how.DryRun {
-			then := &ldclient.Experiment{Key: in.Key, Name: in.Name, Description: in.Description, MaintainerID: post.MaintainerID, Current: d.iteration()}
 			after := d.flags.state(then)
 			after.Rules, after.Maintainer = d.flags.rules(in.Environment, then.Current), post.MaintainerID
 			return &after, nil
 		}
-		got, err := ld.Experiments.Create(ctx, in.Project, in.Environment, post)
-		if err != nil {
+		if _, err := ld.Experiments.Create(ctx, in.Project, in.Environment, post); err != nil {
 			return nil, err
 		}
-		after, err := experimentAs(ctx, ld, at, got, p)
-		if err == nil {
-			after.Maintainer = post.MaintainerID
-		}
-		return after, err
+		after := experimentAs(ctx, ld, at, nil, then, p)
+		after.Maintainer = post.MaintainerID
+		return after, nil
 	}
 	return p, nil
 })

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -103,6 +104,9 @@ func draftOf(ctx context.Context, ld *ldclient.Client, at ldclient.Target, in it
 	if err := d.measure(ctx, in); err != nil {
 		return nil, err
 	}
+	if err := d.unit(ctx); err != nil {
+		return nil, err
+	}
 	for _, key := range slices.Sorted(maps.Keys(d.post.Flags)) {
 		if err := d.mayRunOn(ctx, key); err != nil {
 			return nil, err
@@ -144,9 +148,6 @@ func (d *drafting) settings(in iterationInput) {
 	}
 	if in.Unit != "" {
 		d.post.RandomizationUnit = in.Unit
-	}
-	if d.post.RandomizationUnit == "" {
-		d.post.RandomizationUnit = "user"
 	}
 	set(&d.post.Attributes, in.Attributes)
 	if in.CanReshuffle != nil {
@@ -362,6 +363,24 @@ func (d *drafting) measure(ctx context.Context, in iterationInput) error {
 	return err
 }
 
+// unit settles by which context kind is divided: one of the project's, the default one if none is given.
+func (d *drafting) unit(ctx context.Context) error {
+	all, err := d.ld.Experiments.Units(ctx, d.at.Project)
+	if err != nil || len(all) == 0 { // LaunchDarkly's own refusal has to do
+		d.post.RandomizationUnit = cmp.Or(d.post.RandomizationUnit, "user")
+		return nil //nolint:nilerr // it is no more than a look
+	}
+	if d.post.RandomizationUnit == "" {
+		i := slices.IndexFunc(all, func(u ldclient.RandomizationUnit) bool { return u.Default })
+		d.post.RandomizationUnit = all[max(0, i)].Unit
+	}
+	have := keysOf(all, func(u ldclient.RandomizationUnit) string { return u.Unit })
+	if !slices.Contains(have, d.post.RandomizationUnit) {
+		return badf("randomizationUnit: experiments of project %s divide by %s, not by %s", d.at.Project, keyList(have), short(d.post.RandomizationUnit, 60))
+	}
+	return nil
+}
+
 // metricExists says which metrics, or groups of them, there are where one is not.
 func metricExists(ctx context.Context, ld *ldclient.Client, project string, m ldclient.NewIterationMetric) error {
 	if m.IsGroup {
@@ -405,10 +424,7 @@ func (d *drafting) mayRunOn(ctx context.Context, key string) error {
 	case rule.serve.InExperiment() && (d.runs == nil || d.runs.Flags[key].Rule != on.Rule):
 		return badf("another experiment runs on %s of flag %s in %s; stop that first, or choose another rule", rule.name, key, d.at.Environment)
 	}
-	running, err := runningRollouts(ctx, d.ld, d.flagAt(key))
-	if err != nil { // LaunchDarkly's own refusal has to do
-		return nil
-	}
+	running, _ := runningRollouts(ctx, d.ld, d.flagAt(key)) // without this look, LaunchDarkly's own refusal has to do
 	for _, r := range running {
 		if same, err := ruleAt(c, r.Rule); err == nil && same.id == rule.id {
 			return badf("%s runs on flag %s in %s; stop it with stop-%s-rollout first, or let it end", rolloutName(f, c, r), key, d.at.Environment, r.Kind)
@@ -449,7 +465,7 @@ func (d *drafting) iteration() *ldclient.Iteration {
 	out := &ldclient.Iteration{Status: ldclient.IterationDraft, Hypothesis: n.Hypothesis, RandomizationUnit: n.RandomizationUnit, Attributes: n.Attributes,
 		ReallocationMS: n.ReallocationMS, CanReshuffle: orElse(n.CanReshuffle, false), Flags: map[string]ldclient.IterationFlag{}}
 	for key, on := range n.Flags {
-		out.Flags[key] = ldclient.IterationFlag{Rule: on.Rule, ConfigVersion: on.ConfigVersion, NotIncludedVar: on.NotIncludedVar}
+		out.Flags[key] = ldclient.IterationFlag(on)
 	}
 	for _, t := range n.Treatments {
 		out.Treatments = append(out.Treatments, ldclient.Treatment{Name: t.Name, Percent: t.Percent, Baseline: t.Baseline, Parameters: t.Parameters})

@@ -364,18 +364,23 @@ func experimentsDiffer(before, after *experimentState) {
 }
 
 // experimentAs reads what an experiment is after a change that was made, since
-// LaunchDarkly's answers to changes leave iterations out; said is that answer.
-func experimentAs(ctx context.Context, ld *ldclient.Client, at ldclient.Target, said *ldclient.Experiment, p *plan[experimentState]) (*experimentState, error) {
+// LaunchDarkly's answers to changes leave iterations out. Where that cannot be
+// read, or is still what was there before, then, what the change makes, is shown.
+func experimentAs(ctx context.Context, ld *ldclient.Client, at ldclient.Target, was, then *ldclient.Experiment, p *plan[experimentState]) *experimentState {
 	x, err := ld.Experiments.Get(ctx, at.Project, at.Environment, at.Key)
-	if err != nil {
-		p.Noticed = append(p.Noticed, fmt.Sprintf("the change was made; what is there now could not be read in full (%s)", short(clean(err.Error()), 200)))
-		x = said
+	switch {
+	case err != nil:
+		p.Noticed = append(p.Noticed, fmt.Sprintf("the change was made; what is there now could not be read, so what was asked for is shown (%s)", short(clean(err.Error()), 200)))
+		x = then
+	case was != nil && digest(x) == digest(was):
+		p.Noticed = append(p.Noticed, "the change was made, and LaunchDarkly does not show it yet, so what was asked for is shown; read it again with get-experiment")
+		x = then
 	}
 	flags, missing := flagsTested(ctx, ld, at, x.Current, x.Draft)
 	p.Noticed = append(p.Noticed, missing...)
 	out := flags.state(x)
 	out.Rules = flags.rules(at.Environment, latest(x))
-	return &out, nil
+	return &out
 }
 
 // experimentWords names an experiment for the person who confirms.

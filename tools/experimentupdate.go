@@ -149,9 +149,8 @@ var updateExperiment = update(Spec{
 		if err := sameExperiment(ctx, ld, at, x); err != nil {
 			return nil, err
 		}
-		got := x
 		if len(do) > 0 {
-			if got, err = ld.Experiments.Patch(ctx, at.Project, at.Environment, at.Key, how.Comment, do...); err != nil {
+			if _, err := ld.Experiments.Patch(ctx, at.Project, at.Environment, at.Key, how.Comment, do...); err != nil {
 				return nil, err
 			}
 		}
@@ -164,11 +163,9 @@ var updateExperiment = update(Spec{
 					"the draft is as it was", "read it with get-experiment, then call update-experiment with the fields of the iteration alone")
 			}
 		}
-		after, err := experimentAs(ctx, ld, at, got, p)
-		if err == nil {
-			after.Rules, after.Skipped = nil, skipped
-		}
-		return after, err
+		after := experimentAs(ctx, ld, at, x, &then, p)
+		after.Rules, after.Skipped = nil, skipped
+		return after, nil
 	}
 	return p, nil
 })

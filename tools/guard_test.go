@@ -107,6 +107,12 @@ var unconfirmed = map[string]bool{"unconfirmed": true, "nobody can be asked": tr
 // accountWide are the writers that change the account itself, which are confirmed whatever the environments are.
 var accountWide = map[string]bool{}
 
+// stepsOf counts the requests of the writers whose samples take more than one.
+var stepsOf = map[string]int{}
+
+// allSent tells whether all of a writer's requests were sent, and none twice.
+func allSent(name string, writes int) bool { return writes == max(1, stepsOf[name]) }
+
 // needsNoYes: what is added to a project as a whole, and what a tool's declaration says why.
 func needsNoYes(t *testing.T, tool tools.Tool) bool {
 	_, inEnvironment := sample(t, tool, "production")["environmentKey"]

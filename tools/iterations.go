@@ -159,11 +159,10 @@ var startIteration = update(Spec{
 		if digest(now.versions()) != digest(d.versions()) {
 			return nil, changedMeanwhile("a flag of the experiment")
 		}
-		got, err := ld.Experiments.Patch(ctx, at.Project, at.Environment, at.Key, how.Comment, ldclient.StartIteration(in.Why))
-		if err != nil {
+		if _, err := ld.Experiments.Patch(ctx, at.Project, at.Environment, at.Key, how.Comment, ldclient.StartIteration(in.Why)); err != nil {
 			return nil, err
 		}
-		return experimentAs(ctx, ld, at, got, p)
+		return experimentAs(ctx, ld, at, x, started(x, draft), p), nil
 	}
 	return p, nil
 })
@@ -292,16 +291,13 @@ var saveAndStartIteration = update(Spec{
 			}
 			return nil, halfway(err, "the experiment was restored from the archive", "drafting the iteration", runs, "call update-experiment with the fields of the iteration, then start-experiment-iteration")
 		}
-		got, err := ld.Experiments.Patch(ctx, at.Project, at.Environment, at.Key, how.Comment, append(do, ldclient.StartIteration(in.Why))...)
-		if err != nil {
+		if _, err := ld.Experiments.Patch(ctx, at.Project, at.Environment, at.Key, how.Comment, append(do, ldclient.StartIteration(in.Why))...); err != nil {
 			return nil, halfway(err, "the new iteration was drafted ("+made.ID+")", "starting it", runs,
 				"read it with get-experiment, mend what is in the way, then call start-experiment-iteration with changeJustification")
 		}
-		after, err := experimentAs(ctx, ld, at, got, p)
-		if err == nil {
-			after.Skipped = skipped
-		}
-		return after, err
+		after := experimentAs(ctx, ld, at, x, started(&then, next), p)
+		after.Skipped = skipped
+		return after, nil
 	}
 	return p, nil
 })
@@ -351,10 +347,10 @@ var stopIteration = update(Spec{
 	p.Says = fmt.Sprintf("stop %s, which runs since %s, with %s as the winner (%s): %s", experimentWords(x, at), running.Started, treatmentName(flags, winner),
 		short(clean(in.Reason), 200), strings.Join(says, ", "))
 	p.Apply = func(ctx context.Context, how manner) (*experimentState, error) {
+		over, ended := *x, *running
+		ended.Status, ended.WinnerID, ended.WinningReason = ldclient.IterationStopped, winner.ID, in.Reason
+		over.Current = &ended
 		if how.DryRun {
-			over, ended := *x, *running
-			ended.Status, ended.WinnerID, ended.WinningReason = ldclient.IterationStopped, winner.ID, in.Reason
-			over.Current = &ended
 			after := flags.state(&over)
 			after.Rules = then
 			return &after, nil
@@ -362,11 +358,10 @@ var stopIteration = update(Spec{
 		if err := sameExperiment(ctx, ld, at, x); err != nil {
 			return nil, err
 		}
-		got, err := ld.Experiments.Patch(ctx, at.Project, at.Environment, at.Key, how.Comment, ldclient.StopIteration(winner.ID, in.Reason))
-		if err != nil {
+		if _, err := ld.Experiments.Patch(ctx, at.Project, at.Environment, at.Key, how.Comment, ldclient.StopIteration(winner.ID, in.Reason)); err != nil {
 			return nil, err
 		}
-		return experimentAs(ctx, ld, at, got, p)
+		return experimentAs(ctx, ld, at, x, &over, p), nil
 	}
 	return p, nil
 })

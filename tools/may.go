@@ -33,6 +33,7 @@ var actions = map[string][]string{
 	"segment": {"createSegment", "deleteSegment", "updateName", "updateDescription", "updateTags", "updateIncluded", "updateExcluded", "updateRules",
 		"updateExpiringTargets", "updateScheduledChanges", "createApprovalRequest", "updateApprovalRequest", "reviewApprovalRequest",
 		"applyApprovalRequest", "deleteApprovalRequest"},
+	"experiment": {"createExperiment", "updateExperiment", "updateExperimentArchived"},
 }
 
 // Actions that readers may have without a role that says so.

@@ -53,7 +53,7 @@ func aiSample(args map[string]any) func(string) map[string]any {
 }
 
 func init() {
-	inSteps["setup-ai-config"] = 2
+	stepsOf["setup-ai-config"] = 2
 	for _, name := range []string{"create-ai-config", "update-ai-config", "delete-ai-config", "setup-ai-config", "create-ai-config-variation",
 		"update-ai-config-variation", "delete-ai-config-variation", "clone-ai-config-variation"} {
 		noApproval[name] = "approvals are for the targeting of an AI config, not for what it is"

@@ -29,6 +29,7 @@ func init() {
 	for _, name := range []string{"create-experiment", "update-experiment", "start-experiment-iteration", "save-and-start-experiment-iteration", "stop-experiment-iteration"} {
 		noApproval[name] = "LaunchDarkly takes approval requests for flags, segments and AI configs, not for experiments"
 	}
+	stepsOf["update-experiment"], stepsOf["save-and-start-experiment-iteration"] = 2, 2
 	plain = append(plain, "hypothesis", "primarySingleMetricKey", "primaryFunnelKey", "treatments", "flags", "archived", "changeJustification", "winningReason")
 	givenLater = append(givenLater, "startedAt", "endedAt")
 }

@@ -44,6 +44,23 @@ func sdkServeOf(s serve) sdkServe {
 	return sdkServe{Rollout: out}
 }
 
+// endExperiments makes plain rollouts of those of experiments, as for a copy, which takes part in none.
+func (c *flagConfig) endExperiments() {
+	served := []*serve{&c.Fallthrough}
+	for _, r := range c.Rules {
+		served = append(served, &r.serve)
+	}
+	for _, s := range served {
+		if s.Rollout == nil || s.Rollout.ExperimentAllocation == nil {
+			continue
+		}
+		s.Rollout.ExperimentAllocation = nil
+		for i := range s.Rollout.Variations {
+			s.Rollout.Variations[i].Untracked = false
+		}
+	}
+}
+
 // experimentParams are the parameters of the instructions on an experiment.
 type experimentParams struct {
 	ChangeJustification string `json:"changeJustification"`

@@ -14,6 +14,7 @@ type experimentState struct {
 	Experiments []*experiment // in order of creation
 	Holdouts    []*holdout
 	Layers      []*layer
+	Units       []randomizationUnit
 }
 
 func (a *Account) experimentRoutes() {
@@ -24,6 +25,8 @@ func (a *Account) experimentRoutes() {
 	a.route("GET "+in+"/experiments/{experiment}", a.getExperiment)
 	a.route("PATCH "+in+"/experiments/{experiment}", a.patchExperiment)
 	a.route("POST "+in+"/experiments/{experiment}/iterations", a.draftIteration)
+	a.route("GET /projects/{project}/experimentation-settings", a.getUnits)
+	a.route("PUT /projects/{project}/experimentation-settings", a.putUnits)
 	a.route("GET "+in+"/holdouts", a.listHoldouts)
 	a.route("POST "+in+"/holdouts", a.createHoldout)
 	a.route("GET "+in+"/holdouts/{holdout}", a.getHoldout)
@@ -441,6 +444,9 @@ func (in iterationFields) check(p *project, e *environment) *apiError {
 	}
 	if len(in.Flags) == 0 {
 		return invalid("flags must name a flag")
+	}
+	if in.RandomizationUnit != "" && !slices.ContainsFunc(p.units(), func(u randomizationUnit) bool { return u.Unit == in.RandomizationUnit }) {
+		return invalid("'%s' is not a randomization unit of the project", in.RandomizationUnit)
 	}
 	for key, use := range in.Flags {
 		f := p.flag(key)

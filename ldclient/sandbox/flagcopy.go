@@ -80,6 +80,7 @@ func (a *Account) copyConfig(p *project, f *flag, in copyPost, approved bool) (*
 	}
 	old := cloneOf(to)
 	from = cloneOf(from)
+	from.endExperiments()
 	for _, action := range actions {
 		switch action {
 		case "updateOn":

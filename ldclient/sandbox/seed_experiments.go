@@ -48,6 +48,7 @@ func (a *Account) seedExperiments(shop *project, ago func(time.Duration) int64) 
 			shop.Experiments = append(shop.Experiments, x)
 		}
 	}
+	shop.Units = []randomizationUnit{{unit, true}, {"organization", false}}
 	then := ago(60 * day)
 	h := &holdout{ID: a.uuid(), Environment: "production", Status: "running", Amount: "5", Created: then, Updated: then, Base: &experiment{
 		ID: a.uuid(), Key: "checkout-holdout", Name: "Checkout holdout", Description: "Sees none of the checkout's experiments", MaintainerID: owner, Created: then,
