@@ -234,7 +234,7 @@ func (s Scope) cutReply(op *openapi.Operation, v any) (any, bool) {
 }
 
 // thirdParty are the parts of the API that keep secrets of other services in settings of any name.
-var thirdParty = []string{"integrations", "integration-configurations", "integration-capabilities", "destinations"}
+var thirdParty = []string{"integrations", "integration-configurations", "integration-capabilities", "destinations", "webhooks"}
 
 func (k APICall) holdsSecrets() bool { return HoldsThirdParty(k.Op) }
 

@@ -82,8 +82,8 @@ func positions(segs []string) (project, environment int) {
 // place is what a call names.
 type place struct {
 	projects, environments []string
-	elsewhere              bool     // a project is named that cannot be told
-	vague                  bool     // an environment is
+	elsewhere              bool // a project is named that cannot be told
+	vague                  bool // an environment is
 }
 
 func add(list *[]string, key string) {

@@ -30,6 +30,7 @@ type wholeAPI struct {
 	mu     sync.Mutex
 	seen   []string
 	writes []string
+	tried  int // dry runs
 }
 
 // whole is LaunchDarkly's document: as it is written, as plain data, and as an index.
@@ -81,6 +82,9 @@ func (w *wholeAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 	line := r.Method + " " + r.URL.EscapedPath()
 	w.mu.Lock()
 	w.seen = append(w.seen, line)
+	if r.URL.Query().Get("dryRun") == "true" {
+		w.tried++
+	}
 	if r.Method != "GET" && !readingPost.MatchString(line) && r.URL.Query().Get("dryRun") != "true" {
 		w.writes = append(w.writes, line)
 	}
@@ -343,6 +347,10 @@ func TestWriteAPIWrites(t *testing.T) {
 		if dry := r.callWith("write-api", args); strings.HasPrefix(dry, "!") || !strings.Contains(dry, `"request":"`+op.Method) || len(w.writes) != 0 {
 			t.Errorf("%s: dry run: %v %s", op.ID, w.writes, dry)
 		}
+		if own := slices.ContainsFunc(op.Parameters, func(p openapi.Parameter) bool { return p.Name == "dryRun" }); own != (w.tried == 1) {
+			t.Errorf("%s: LaunchDarkly tried it out %d times", op.ID, w.tried)
+		}
+		w.tried = 0
 		delete(args, "dryRun")
 		args["confirm"] = word[1]
 		got = r.callWith("write-api", args)

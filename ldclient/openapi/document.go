@@ -238,6 +238,9 @@ func (op *Operation) Segments() []string { return op.segs }
 // Parameter is the name of a parameter in braces, and whether a segment is one.
 func (*Operation) Parameter(seg string) (string, bool) { return parameterOf(seg) }
 
+// Is reports whether the operation has one of some methods.
+func (op *Operation) Is(methods ...string) bool { return slices.Contains(methods, op.Method) }
+
 func (op *Operation) String() string { return op.Method + " " + op.Path }
 
 // finish keeps of the components what operations need.
@@ -360,7 +363,7 @@ func (r *reader) body(op *Operation, raw json.RawMessage) {
 		Content  map[string]json.RawMessage `json:"content"`
 	}
 	raw = r.lookup("requestBodies", raw)
-	if raw == nil || json.Unmarshal(raw, &body) != nil || op.Method == "GET" || op.Method == "HEAD" {
+	if raw == nil || json.Unmarshal(raw, &body) != nil || op.Is("GET", "HEAD") {
 		return
 	}
 	op.Body = &Body{Required: body.Required == true, Types: slices.Sorted(maps.Keys(body.Content)), schema: json.RawMessage(`{}`)}
