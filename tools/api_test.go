@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -187,7 +188,7 @@ func TestLyingDocument(t *testing.T) {
 		"/api/v2/flags/{projectKey}/{featureFlagKey}":{"patch":{"operationId":"patchMetric","requestBody":{"content":{"application/json":{"schema":{}}}}}},
 		"/api/v2/segments/{environmentKey}/{projectKey}/{segmentKey}":{"post":{"operationId":"swap"}},
 		"/api/v2/views/{projectKey}":{"delete":{"operationId":"twin"}},"/api/v2/layers/{projectKey}":{"delete":{"operationId":"Twin"}},
-		"/api/v2/things/{thing}":{"put":{"operationId":"things","requestBody":{"content":{"application/json":{"schema":{}}}}}}}}`
+		"/api/v2/things/{thing}":{"put":{"operationId":"things","parameters":[{"name":"dryRun","in":"query","schema":{"type":"boolean"}}],"requestBody":{"content":{"application/json":{"schema":{}}}}}}}}`
 	r := start(t, func(s *setup) {
 		s.client.Transport = &overheard{RoundTripper: account, answer: map[string]string{"GET /api/v2/openapi.json": doc}}
 		s.AllowOperations, s.AllowReview = []string{"patchNothing2", "Twin", "twin", "search"}, false
@@ -205,6 +206,10 @@ func TestLyingDocument(t *testing.T) {
 		if got := r.raw("write-api", args); !strings.Contains(got, want) && !strings.Contains(got, "use get-project") {
 			t.Errorf("%s: %s", args, got)
 		}
+	}
+	got := r.raw("write-api", `{"operation":"things","path":{"thing":"shop"},"body":{},"dryRun":true}`)
+	if !strings.Contains(got, `"dryRun":true`) || slices.ContainsFunc(account.Requests(), func(q sandbox.Request) bool { return q.Method != "GET" }) {
+		t.Errorf("a dry run was sent: %s", got)
 	}
 	if got := r.raw("read-api", `{"operation":"readNothing","path":{"projectKey":"shop"},"body":{"a":1}}`); !strings.Contains(got, "takes no body") {
 		t.Error(got)

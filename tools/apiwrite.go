@@ -32,8 +32,11 @@ type apiChange struct {
 	Cut     map[string]int `json:"cut,omitempty" doc:"by JSON Pointer: how many there are where fewer are shown"`
 }
 
+// anyAction is LaunchDarkly's wildcard: what an operation needs is not known here.
+const anyAction = "*"
+
 var writeAPI = updateCall(Spec{
-	Name: "write-api", Title: "Call a changing operation", Action: "*", Additive: true,
+	Name: "write-api", Title: "Call a changing operation", Action: anyAction, Additive: true,
 	Doc: "Call an operation that search-api found and that changes something. Prefer another tool where there is one.",
 }, planWrite)
 
