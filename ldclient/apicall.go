@@ -53,9 +53,12 @@ func (*APIService) Writes(op *openapi.Operation) bool {
 	return true
 }
 
-// CanDryRun reports whether LaunchDarkly itself can try a change out.
+// CanDryRun reports whether LaunchDarkly itself can try a change out. What a
+// document says of others is not relied on: it would be the change itself.
 func (*APIService) CanDryRun(op *openapi.Operation) bool {
-	return slices.ContainsFunc(op.Parameters, func(p openapi.Parameter) bool { return p.In == "query" && p.Name == "dryRun" })
+	known := op.Is("PATCH") && (pathIs(op, "flags", "", "") || pathIs(op, "segments", "", "", "")) ||
+		op.Is("POST") && pathIs(op, "projects", "", "flags", "", "environments", "", "workflows")
+	return known && slices.ContainsFunc(op.Parameters, func(p openapi.Parameter) bool { return p.In == "query" && p.Name == "dryRun" })
 }
 
 // pathIs compares an operation's path with segments, of which an empty one stands for a parameter.
@@ -234,7 +237,7 @@ func (s Scope) cutReply(op *openapi.Operation, v any) (any, bool) {
 }
 
 // thirdParty are the parts of the API that keep secrets of other services in settings of any name.
-var thirdParty = []string{"integrations", "integration-configurations", "integration-capabilities", "destinations"}
+var thirdParty = []string{"integrations", "integration-configurations", "integration-capabilities", "destinations", "webhooks"}
 
 func (k APICall) holdsSecrets() bool { return HoldsThirdParty(k.Op) }
 

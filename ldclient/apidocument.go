@@ -36,7 +36,7 @@ func (s *APIService) Document(ctx context.Context) (*openapi.Document, error) {
 	select {
 	case a.spec.turn <- struct{}{}:
 	case <-ctx.Done():
-		return nil, s.c.noReply(call{method: http.MethodGet, path: apiPath{escaped: documentPath}}, ctx.Err(), false)
+		return nil, s.c.noReply(call{method: http.MethodGet, path: path("openapi.json")}, ctx.Err(), false)
 	}
 	defer func() { <-a.spec.turn }()
 	if a.spec.doc != nil && time.Since(a.spec.checked) < documentAge {
@@ -58,7 +58,7 @@ func (s *APIService) Document(ctx context.Context) (*openapi.Document, error) {
 
 // read asks for the document; it returns nil where it is still the one with this ETag.
 func (s *APIService) read(ctx context.Context, etag string) (*openapi.Document, string, error) {
-	k := call{method: http.MethodGet, path: apiPath{escaped: documentPath}, etag: etag}
+	k := call{method: http.MethodGet, path: path("openapi.json"), etag: etag}
 	if err := s.c.allowed(ctx, k); err != nil {
 		return nil, "", err
 	}

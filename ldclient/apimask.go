@@ -1,6 +1,7 @@
 package ldclient
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -37,7 +38,7 @@ func foldName(name string) string {
 
 // MaskSecrets replaces the values of fields that are named like secrets, and
 // what has the shape of one, in a decoded reply. With config, settings for
-// another service are masked as a whole. It also tells whether it found any.
+// another service are masked as a whole, and its addresses but for the host. It also tells whether it found any.
 func MaskSecrets(v any, config bool) (any, bool) {
 	m := masker{config: config}
 	v = m.value(v, false)
@@ -79,8 +80,22 @@ func (m *masker) object(v map[string]any, whole bool) {
 		case m.config && ConfigName(name):
 			hide = true
 		}
+		if text, ok := inner.(string); ok && m.config && strings.HasSuffix(foldName(name), "url") && !hide {
+			v[name] = m.address(text)
+			continue
+		}
 		v[name] = m.value(inner, hide)
 	}
+}
+
+// address keeps of the address of another service which one it is: those who know all of it may send there.
+func (m *masker) address(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Path == "" && u.RawQuery == "" && u.User == nil {
+		return text
+	}
+	m.found = true
+	return u.Scheme + "://" + u.Host + "/" + Masked
 }
 
 // pairedSecret reports whether v is a step of a JSON Patch that leads to a secret.

@@ -82,8 +82,8 @@ func positions(segs []string) (project, environment int) {
 // place is what a call names.
 type place struct {
 	projects, environments []string
-	elsewhere              bool     // a project is named that cannot be told
-	vague                  bool     // an environment is
+	elsewhere              bool // a project is named that cannot be told
+	vague                  bool // an environment is
 }
 
 func add(list *[]string, key string) {
@@ -162,6 +162,9 @@ func lastWord(segs []string) string {
 // readTarget adds what the query of a read names; all of it must be in scope.
 func readTarget(at Target, query place) (Target, []Target) {
 	projects, environments := query.projects, query.environments
+	if len(projects)+len(environments) == 0 {
+		return at, nil
+	}
 	if at.Project != "" {
 		projects = append(projects, at.Project)
 	}
@@ -196,8 +199,10 @@ func writeTarget(k APICall, at Target, query, body place) Target {
 		}
 	}
 	switch {
-	case at.Project == "" || query.elsewhere || body.elsewhere:
+	case query.elsewhere || body.elsewhere:
 		return Target{}
+	case at.Project == "":
+		return Target{Kind: at.Kind, Key: at.Key}
 	case query.vague || body.vague:
 		at.Environment = ""
 	case at.Environment != "":

@@ -43,6 +43,9 @@ func (c *call) rowOf(doc *openapi.Document, op *openapi.Operation) operationRow 
 	}
 	if row.Writes {
 		row.Refused = c.srv.refuses(doc, op, c.srv.opts.AllowOperations).why
+		if len(row.Tools) > 0 && row.Refused != "" {
+			row.Refused = "use one of tools"
+		}
 	}
 	return row
 }

@@ -136,7 +136,7 @@ func (r *apiReply) fit(v any, at string, pages paging, goesOn bool, limit int) {
 		p := prune(v, at, m)
 		r.Data, r.Cut, r.Notes, r.NextOffset = p.data, p.cut, notes, 0
 		if i > 0 {
-			r.Notes = append(notes[:len(notes):len(notes)], noteFit)
+			r.Notes = slices.Concat(notes, []string{noteFit})
 		}
 		if pages.by != "cursor" && (p.shown < p.whole || goesOn) {
 			r.NextOffset = pages.offset + p.shown

@@ -37,17 +37,17 @@ func (s *Server) refuses(doc *openapi.Document, op *openapi.Operation, allow []s
 		if !served {
 			r.why = oneOf(names) + " does this, and is not served here"
 		}
-	case op.Method == "DELETE":
+	case op.Is("DELETE"):
 		r.why = "it deletes"
 	case last == "settings" && op.Segments()[0] == "approval-requests":
 		r.why = "it decides which changes need an approval"
 	case slices.ContainsFunc(op.Segments(), func(seg string) bool { return slices.Contains(secretFamilies, foldedWord(seg)) }):
 		r.why = "it is about secrets"
-	case op.Reveals && op.Method != "PATCH":
+	case op.Reveals && !op.Is("PATCH"):
 		r.why = "its answer holds a secret"
-	case ldclient.HoldsThirdParty(op) && op.Method != "PATCH":
+	case ldclient.HoldsThirdParty(op) && !op.Is("PATCH"):
 		r.why = "it takes secrets of another service"
-	case op.Method == "POST" && (last == "relay-auto-configs" || last == "triggers" || last == "webhooks"):
+	case op.Is("POST") && (last == "relay-auto-configs" || last == "triggers" || last == "webhooks"):
 		r.why = "its answer holds a secret"
 	default:
 		return refusedOperation{}
@@ -102,7 +102,7 @@ func (r refusedOperation) says(op *openapi.Operation) error {
 
 // beyondTools are the parts of the API of which our tools do a part, and where nothing but the frame's guard is asked for.
 func beyondTools(op *openapi.Operation) bool {
-	if op.Method == "DELETE" {
+	if op.Is("DELETE") {
 		return false
 	}
 	return slices.ContainsFunc(op.Segments(), func(seg string) bool {

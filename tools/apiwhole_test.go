@@ -25,34 +25,45 @@ import (
 type wholeAPI struct {
 	t       *testing.T
 	checker *contract.Checker
-	data    []byte
-	plain   map[string]any
-	doc     *openapi.Document
+	*whole
 
 	mu     sync.Mutex
 	seen   []string
 	writes []string
+	tried  int // dry runs
 }
 
-var loadWhole = sync.OnceValues(func() ([]byte, error) { return os.ReadFile(document) })
+// whole is LaunchDarkly's document: as it is written, as plain data, and as an index.
+type whole struct {
+	data  []byte
+	plain map[string]any
+	doc   *openapi.Document
+}
+
+var loadWhole = sync.OnceValues(func() (*whole, error) {
+	data, err := os.ReadFile(document)
+	if err != nil {
+		return nil, err
+	}
+	w := &whole{data: data}
+	if err := json.Unmarshal(data, &w.plain); err != nil {
+		return nil, err
+	}
+	w.doc, err = openapi.Read(json.NewDecoder(bytes.NewReader(data)), ldclient.SecretName)
+	return w, err
+})
 
 func newWholeAPI(t *testing.T) *wholeAPI {
 	t.Helper()
-	data, err := loadWhole()
+	parsed, err := loadWhole()
 	if errors.Is(err, fs.ErrNotExist) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wholeAPI{t: t, data: data}
+	w := &wholeAPI{t: t, whole: parsed}
 	if w.checker, err = load(); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, &w.plain); err != nil {
-		t.Fatal(err)
-	}
-	if w.doc, err = openapi.Read(json.NewDecoder(bytes.NewReader(data)), ldclient.SecretName); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -71,6 +82,9 @@ func (w *wholeAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 	line := r.Method + " " + r.URL.EscapedPath()
 	w.mu.Lock()
 	w.seen = append(w.seen, line)
+	if r.URL.Query().Get("dryRun") == "true" {
+		w.tried++
+	}
 	if r.Method != "GET" && !readingPost.MatchString(line) && r.URL.Query().Get("dryRun") != "true" {
 		w.writes = append(w.writes, line)
 	}
@@ -133,7 +147,7 @@ func (w *wholeAPI) made(schema any, depth int, all bool) any {
 	case "boolean":
 		return true
 	case "array":
-		if depth > 6 {
+		if depth > 5 {
 			return []any{}
 		}
 		return []any{w.made(s["items"], depth+1, all)}
@@ -142,7 +156,7 @@ func (w *wholeAPI) made(schema any, depth int, all bool) any {
 		properties, _ := s["properties"].(map[string]any)
 		required, _ := s["required"].([]any)
 		for name, p := range properties {
-			if all && depth < 6 || slices.Contains(required, any(name)) {
+			if all && depth < 4 || slices.Contains(required, any(name)) {
 				out[name] = w.made(p, depth+1, all)
 			}
 			switch _, has := out[name]; {
@@ -152,7 +166,7 @@ func (w *wholeAPI) made(schema any, depth int, all bool) any {
 				out[name] = "production"
 			}
 		}
-		if more, ok := s["additionalProperties"].(map[string]any); ok && all && depth < 6 {
+		if more, ok := s["additionalProperties"].(map[string]any); ok && all && depth < 4 {
 			out["one"] = w.made(more, depth+1, all)
 		}
 		return out
@@ -333,6 +347,10 @@ func TestWriteAPIWrites(t *testing.T) {
 		if dry := r.callWith("write-api", args); strings.HasPrefix(dry, "!") || !strings.Contains(dry, `"request":"`+op.Method) || len(w.writes) != 0 {
 			t.Errorf("%s: dry run: %v %s", op.ID, w.writes, dry)
 		}
+		if own := slices.ContainsFunc(op.Parameters, func(p openapi.Parameter) bool { return p.Name == "dryRun" }); own != (w.tried == 1) {
+			t.Errorf("%s: LaunchDarkly tried it out %d times", op.ID, w.tried)
+		}
+		w.tried = 0
 		delete(args, "dryRun")
 		args["confirm"] = word[1]
 		got = r.callWith("write-api", args)

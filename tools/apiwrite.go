@@ -32,8 +32,11 @@ type apiChange struct {
 	Cut     map[string]int `json:"cut,omitempty" doc:"by JSON Pointer: how many there are where fewer are shown"`
 }
 
+// anyAction is LaunchDarkly's wildcard: what an operation needs is not known here.
+const anyAction = "*"
+
 var writeAPI = updateCall(Spec{
-	Name: "write-api", Title: "Call a changing operation", Action: "*", Additive: true,
+	Name: "write-api", Title: "Call a changing operation", Action: anyAction, Additive: true,
 	Doc: "Call an operation that search-api found and that changes something. Prefer another tool where there is one.",
 }, planWrite)
 
@@ -72,7 +75,7 @@ func planWrite(ctx context.Context, c *call, in writeInput) (*plan[apiChange], e
 	return &plan[apiChange]{
 		intent: intent{
 			Says: saysOf(k), Version: "operation " + digest([]any{k.Op.String(), before}), Target: at, Wide: at.Project == "",
-			Always: c.srv.onlyListed(doc, k), Reviewed: at.Kind == "flag" || at.Kind == "segment", About: commentIn(k.Body), Notes: uncommentedCall(doc, k, in.because),
+			Always: c.srv.onlyListed(doc, k), Reviewed: reachesContexts(k.Op, at), About: commentIn(k.Body), Notes: uncommentedCall(doc, k, in.because),
 			Unasked: "raw operations are not put into approval requests",
 		},
 		Before: sideOf(before, limit),
@@ -104,9 +107,16 @@ func planWrite(ctx context.Context, c *call, in writeInput) (*plan[apiChange], e
 	}, nil
 }
 
+// reachesContexts reports whether an operation may change what contexts get, which is what approvals are for.
+func reachesContexts(op *openapi.Operation, at ldclient.Target) bool {
+	return (at.Kind == "flag" || at.Kind == "segment") && !slices.ContainsFunc(op.Segments(), func(seg string) bool {
+		return slices.Contains([]string{"followers", "flag-links", "approval-requests", "exports"}, seg)
+	})
+}
+
 // stateBefore is what the operation's path shows before a change, nil where it shows nothing.
 func stateBefore(ctx context.Context, c *call, doc *openapi.Document, k ldclient.APICall) (any, error) {
-	if k.Op.Method == "POST" { // what is there is a list, or nothing
+	if k.Op.Is("POST") { // what is there is a list, or nothing
 		return nil, nil
 	}
 	op, err := doc.Find("GET " + k.Op.Path)
@@ -130,7 +140,7 @@ func stateBefore(ctx context.Context, c *call, doc *openapi.Document, k ldclient
 	case err == nil:
 		return got.Value, nil
 	case status == 400 || status == 403 || status == 404 || status == 405:
-		return nil, nil //nolint:nilerr // LaunchDarkly says of the change itself what stands in its way
+		return nil, nil // LaunchDarkly says of the change itself what stands in its way
 	}
 	return nil, err
 }

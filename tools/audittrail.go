@@ -244,7 +244,9 @@ func (t *auditTrail) entry(ctx context.Context, ld *ldclient.Client, sent *sentC
 	}
 	var told, acted, bare []string
 	for _, e := range got.Items {
-		acts := slices.ContainsFunc(e.Accesses, func(a ldclient.Access) bool { return slices.Contains(sent.actions, a.Action) })
+		acts := slices.ContainsFunc(e.Accesses, func(a ldclient.Access) bool {
+			return slices.Contains(sent.actions, a.Action) || slices.Contains(sent.actions, anyAction)
+		})
 		switch {
 		case slices.Contains(t.claimed, e.ID):
 		case e.Comment == sent.comment && (!by.known() || by.made(e)):

@@ -227,6 +227,9 @@ func (c *call) wanted() (list []need, all bool) {
 	if len(c.needs) > 0 {
 		return c.needs, true
 	}
+	if c.tool.Action == anyAction { // one of any, and nobody knows which
+		return nil, true
+	}
 	if len(c.does) == 0 || c.target.Kind == ldclient.AIConfigKind { // all of its instructions need one action
 		for _, action := range splitActions(c.tool.Tool) {
 			list = append(list, need{action, c.target})
@@ -248,6 +251,9 @@ func (c *call) wanted() (list []need, all bool) {
 // allowances says what LaunchDarkly must allow a call, where it is not known what of it is refused.
 func (c *call) allowances() string {
 	list, all := c.wanted()
+	if c.tool.Action == anyAction {
+		return fmt.Sprintf("to allow this operation on %s", c.target)
+	}
 	if len(list) == 0 {
 		for _, action := range splitActions(c.tool.Tool) {
 			list = append(list, need{action, c.target})

@@ -13,5 +13,6 @@ var _ = addSamples(map[string]func(environment string) map[string]any{
 })
 
 func init() {
+	withoutRequest = append(withoutRequest, "write-api")
 	noApproval["write-api"] = "a raw operation is not put into an approval request"
 }

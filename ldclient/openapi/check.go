@@ -107,7 +107,7 @@ func (c *checker) named(op *Operation, in string, given map[string]any) {
 			}
 			continue
 		}
-		c.Into(faults.Property(in), func() { c.Into(faults.Property(p.Name), func() { c.parameter(op, p, v) }) })
+		c.Into(faults.Property(in), func() { c.Into(faults.Property(p.Name), func() { c.parameter(p, v) }) })
 	}
 	slices.Sort(known)
 	if len(missing) > 0 {
@@ -122,7 +122,7 @@ func (c *checker) named(op *Operation, in string, given map[string]any) {
 }
 
 // parameter checks a value of the path or of the query, which is written as text.
-func (c *checker) parameter(op *Operation, p Parameter, v any) {
+func (c *checker) parameter(p Parameter, v any) {
 	s := c.shapeOf(decodeSchema(p.schema))
 	if _, isList := v.([]any); isList && !p.List && (p.In == "path" || p.Name != "env") { // env may be repeated, whatever documents say
 		c.Say("must be one value, got an array")
@@ -220,7 +220,7 @@ func (d *Document) CheckBody(op *Operation, body any) (semantic bool, err error)
 		}
 		return false, nil
 	}
-	if op.Method == "GET" || op.Method == "HEAD" || op.Body == nil && op.Method != "PATCH" {
+	if op.Is("GET", "HEAD") || op.Body == nil && !op.Is("PATCH") {
 		return false, fmt.Errorf("%s takes no body", op)
 	}
 	if op.Body != nil && !slices.Contains(op.Body.Types, jsonType) {
@@ -231,8 +231,8 @@ func (d *Document) CheckBody(op *Operation, body any) (semantic bool, err error)
 		switch fields, isObject := body.(map[string]any); {
 		case isObject && c.takesInstructions(op, fields):
 			semantic = true
-			c.semantic(op, s, fields)
-		case !isObject && s.Properties["patch"] != nil && op.Method == "PATCH": // a JSON Patch without its comment
+			c.semantic(s, fields)
+		case !isObject && s.Properties["patch"] != nil && op.Is("PATCH"): // a JSON Patch without its comment
 			c.value(s.Properties["patch"], body)
 		default:
 			c.value(s.Schema, body)
@@ -244,7 +244,7 @@ func (d *Document) CheckBody(op *Operation, body any) (semantic bool, err error)
 // SendsComment reports whether an operation's body, as it is given, has a place for a comment.
 func (d *Document) SendsComment(op *Operation, body any) bool {
 	fields, ok := body.(map[string]any)
-	if !ok || op.Body == nil && op.Method != "PATCH" {
+	if !ok || op.Body == nil && !op.Is("PATCH") {
 		return false
 	}
 	c := d.checker()
@@ -269,7 +269,7 @@ func (c *checker) bodySchema(op *Operation) shape {
 
 // takesInstructions reports whether a body is a semantic patch of an operation that takes those.
 func (c *checker) takesInstructions(op *Operation, fields map[string]any) bool {
-	if op.Method != "PATCH" || fields["instructions"] == nil {
+	if !op.Is("PATCH") || fields["instructions"] == nil {
 		return false
 	}
 	if p := c.bodySchema(op).Properties["instructions"]; p != nil {
@@ -279,7 +279,7 @@ func (c *checker) takesInstructions(op *Operation, fields map[string]any) bool {
 }
 
 // semantic checks a semantic patch: its own form, and what the document says of it.
-func (c *checker) semantic(op *Operation, s shape, fields map[string]any) {
+func (c *checker) semantic(s shape, fields map[string]any) {
 	if s.Properties["instructions"] != nil {
 		c.value(s.Schema, fields)
 	} else {
