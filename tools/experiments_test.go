@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mark3labs/mcp-go/client"
@@ -165,7 +166,7 @@ func TestChangedMeanwhile(t *testing.T) {
 			}
 		}
 		got := r.call(test.tool, inTest+test.args)
-		if !strings.Contains(got, "has changed since it was read") || !strings.Contains(got, "Nothing was changed.") || len(r.Writes()) != 1 {
+		if !strings.Contains(got, "was changed meanwhile") || !strings.Contains(got, "Nothing was changed.") || len(r.Writes()) != 1 {
 			t.Errorf("%s: %s; %d writes, want the other's alone", name, got, len(r.Writes()))
 		}
 	}
@@ -430,12 +431,14 @@ func TestWrittenIsNotDenied(t *testing.T) {
 			{"save-and-start-experiment-iteration", `"same-day","changeJustification":"j","metrics":[{"key":"order-value"}]}`, `"order-value"`},
 			{"stop-experiment-iteration", `"same-day","winningTreatmentId":"Same day","winningReason":"r"}`, `"winningTreatment":"Same day"`},
 		} {
-			r := start(t, func(s *setup) { s.client.Transport = &late{Account: s.client.Transport.(*sandbox.Account), lost: lost} })
-			got := r.call(test.tool, inTest+test.args)
-			_, after, _ := strings.Cut(got, `"after":`)
-			if !strings.Contains(got, `"changed":true`) || !strings.Contains(after, test.want) || !strings.Contains(got, "the change was made") {
-				t.Errorf("%s, lost %t: %s", test.tool, lost, got)
-			}
+			synctest.Test(t, func(t *testing.T) { // which waits for no time to pass
+				r := start(t, func(s *setup) { s.client.Transport = &late{Account: s.client.Transport.(*sandbox.Account), lost: lost} })
+				got := r.call(test.tool, inTest+test.args)
+				_, after, _ := strings.Cut(got, `"after":`)
+				if !strings.Contains(got, `"changed":true`) || !strings.Contains(after, test.want) || !strings.Contains(got, "the change was made") {
+					t.Errorf("%s, lost %t: %s", test.tool, lost, got)
+				}
+			})
 		}
 	}
 }

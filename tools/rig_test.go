@@ -44,9 +44,12 @@ type setup struct {
 	mcp    []client.ClientOption
 }
 
+// shop is an account that nobody changes.
+var shop = sync.OnceValue(func() *sandbox.Account { return sandbox.New(sandbox.Options{Now: func() time.Time { return noon }}) })
+
 func start(t *testing.T, change ...func(*setup)) *rig {
 	t.Helper()
-	account := sandbox.New(sandbox.Options{Now: func() time.Time { return noon }})
+	account := shop().Copy()
 	s := setup{
 		Options: tools.Options{Version: "test", Toolsets: []string{"all"}, AllowReview: true, MaxReplyBytes: 20_000},
 		client:  ldclient.Config{Token: ldclient.StaticToken(sandbox.WriterToken), Transport: account},

@@ -96,6 +96,16 @@ func New(o Options) *Account {
 	return a
 }
 
+// Copy returns an account that holds what a holds, for the price of a tenth of a
+// new one. Nobody may change a afterwards, for the two share its audit log.
+func (a *Account) Copy() *Account {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	b := &Account{now: a.now, rate: newRateWindow(a.rate.limit), state: copied(a.state)}
+	b.routes()
+	return b
+}
+
 // Next orders a fault for the next matching request; several are served in order.
 func (a *Account) Next(f Fault) {
 	a.mu.Lock()

@@ -218,6 +218,13 @@ func TestGeneratedFlags(t *testing.T) {
 	}
 }
 
+func BenchmarkCopy(b *testing.B) {
+	a := New(Options{})
+	for b.Loop() {
+		a.Copy()
+	}
+}
+
 func BenchmarkNew(b *testing.B) {
 	for _, flags := range []int{0, 2000} {
 		b.Run(fmt.Sprintf("flags=%d", flags), func(b *testing.B) {
