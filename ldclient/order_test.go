@@ -227,7 +227,7 @@ func TestWordsOfRoutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	calls, text := regexp.MustCompile(`(?:\bpath|flagIn|triggersOf)\((.*)|\[\]any\{(.*)\}`), regexp.MustCompile(`"([^"]*)"`)
+	calls, text := regexp.MustCompile(`(?:\bpath|\BPath|flagIn|triggersOf)\((.*)|\[\]any\{(.*)\}`), regexp.MustCompile(`"([^"]*)"`)
 	found := map[string]bool{}
 	for _, name := range files {
 		if matched, _ := filepath.Match("*_test.go", name); matched {

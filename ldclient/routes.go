@@ -11,7 +11,7 @@ var words = sync.OnceValue(func() map[string]bool {
 	for w := range strings.FieldsSeq(`approval-requests approval-requests-flag-copy apply auditlog automated-releases caller-identity
 		code-refs context-attributes context-kinds contexts copy dependent-flags environments evaluate expiring-targets extinctions
 		metrics metric-groups experiments iterations experimentation-settings holdouts layers
-		ai-configs variations targeting metrics-by-variation model-configs restricted prompt-snippets ai-tools versions agent-graphs
+		ai-configs variations targeting metrics-by-variation model-configs prompt-snippets ai-tools versions agent-graphs
 		references
 		views link linked view-associations flag-links followers applications
 		webhooks integrations integration-configurations keys integration-capabilities destinations account relay-auto-configs

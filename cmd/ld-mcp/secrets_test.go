@@ -88,7 +88,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	if doctor.err != nil {
 		t.Errorf("%v\n%s", doctor.err, doctor.stdout)
 	}
-	if answers := strings.Count(got.stdout, "\n"); answers != len(calls) {
+	if answers := strings.Count(got.stdout, `"id":`); answers != len(calls) {
 		t.Errorf("%d answers to %d calls", answers, len(calls))
 	}
 	mu.Lock()
