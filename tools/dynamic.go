@@ -178,19 +178,12 @@ func (s *Server) search(words string) []*served {
 	tools := s.reachable()
 	texts := make([][]rank.Field, len(tools))
 	for i, t := range tools {
-		var arguments []string
-		for _, f := range t.fields() {
-			arguments = append(arguments, f.name)
-		}
 		texts[i] = []rank.Field{{Text: t.Name, Weight: 4}, {Text: t.Title, Weight: 2}, {Text: t.set, Weight: 1}, {Text: t.Doc, Weight: 1},
-			{Text: strings.Join(t.Aliases, " "), Weight: 1}, {Text: strings.Join(arguments, " "), Weight: 0.3}}
+			{Text: strings.Join(t.Aliases, " "), Weight: 1}}
 	}
 	var out []*served
-	hits := rank.New(texts).Search(words)
-	for _, hit := range hits {
-		if len(out) == mostFound || hit.Score < hits[0].Score/4 {
-			break
-		}
+	hits := rank.New(texts).Search(words, nil)
+	for _, hit := range hits[:min(len(hits), mostFound)] {
 		out = append(out, tools[hit.Text])
 	}
 	return out

@@ -9,11 +9,12 @@ import (
 
 func TestWords(t *testing.T) {
 	for text, want := range map[string]string{
-		"createAIConfig":             "create ai config",
-		"list-flags":                 "list flag",
-		"Policies, entries & status": "policy entry status",
-		"getSDKKeys2":                "get sdk keys2",
-		"":                           "",
+		"createAIConfig":                 "create ai config",
+		"list-flags":                     "list flag",
+		"Policies, entries & status":     "policy entry status",
+		"how to list the tags of a flag": "list tag flag",
+		"getSDKKeys2":                    "get sdk keys2",
+		"":                               "",
 	} {
 		if got := strings.Join(Words(text), " "); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
@@ -39,7 +40,7 @@ func TestSearch(t *testing.T) {
 		"":              nil,
 	} {
 		var got []int
-		for _, h := range x.Search(query) {
+		for _, h := range x.Search(query, nil) {
 			got = append(got, h.Text)
 		}
 		if query == "metrics" || query == "metrc" { // both are about metrics alone

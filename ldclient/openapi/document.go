@@ -11,13 +11,14 @@ import (
 	"sync"
 
 	"github.com/ld-mcp/ld-mcp/internal/pattern"
+	"github.com/ld-mcp/ld-mcp/internal/rank"
 )
 
 // Document is what a server offers. It is safe for concurrent use.
 type Document struct {
 	ops     []*Operation // by path, then by method
 	schemas map[string]json.RawMessage
-	words   func() *wordIndex
+	words   func() *rank.Index
 }
 
 // ErrNoOperations is what Read returns for JSON that is no document, or one of nothing to call.
@@ -267,7 +268,7 @@ func (r *reader) finish() (*Document, error) {
 		return slices.Index(methods, strings.ToLower(a.Method)) - slices.Index(methods, strings.ToLower(b.Method))
 	})
 	d := r.doc
-	d.words = sync.OnceValue(func() *wordIndex { return indexOf(d.ops) })
+	d.words = sync.OnceValue(func() *rank.Index { return indexOf(d.ops) })
 	return d, nil
 }
 
