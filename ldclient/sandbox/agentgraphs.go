@@ -162,26 +162,14 @@ func cmpError(errs ...*apiError) *apiError {
 }
 
 func (a *Account) createAgentGraph(w http.ResponseWriter, r *http.Request) {
-	p := a.project(w, r)
+	p, key, in := posted[agentGraphFields](a, w, r)
 	if p == nil {
 		return
 	}
-	var in struct {
-		Key string `json:"key"`
-		agentGraphFields
-	}
-	if err := decodeBody(r, &in); err != nil {
-		badRequest(w, err)
-		return
-	}
-	if err := checkKey(in.Key, 256); err != nil {
-		badRequest(w, err)
-		return
-	}
-	g := &agentGraph{Key: in.Key}
+	g := &agentGraph{Key: key}
 	err := in.into(p, g)
-	if err == nil && p.agentGraph(in.Key) != nil {
-		err = conflict("An agent graph with key %s already exists", in.Key)
+	if err == nil && p.agentGraph(key) != nil {
+		err = conflict("An agent graph with key %s already exists", key)
 	}
 	if err == nil {
 		err = a.maintain(&g.maintained, in.MaintainerID, in.MaintainerTeam)

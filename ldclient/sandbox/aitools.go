@@ -188,30 +188,18 @@ func (in aiToolFields) into(v aiToolVersion) (aiToolVersion, *apiError) {
 func isObject(raw json.RawMessage) bool { return bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) }
 
 func (a *Account) createAITool(w http.ResponseWriter, r *http.Request) {
-	p := a.project(w, r)
+	p, key, in := posted[aiToolFields](a, w, r)
 	if p == nil {
 		return
 	}
-	var in struct {
-		Key string `json:"key"`
-		aiToolFields
-	}
-	if err := decodeBody(r, &in); err != nil {
-		badRequest(w, err)
-		return
-	}
-	if err := checkKey(in.Key, 256); err != nil {
-		badRequest(w, err)
-		return
-	}
-	t := &aiTool{Key: in.Key}
+	t := &aiTool{Key: key}
 	v, err := in.into(aiToolVersion{Version: 1})
 	switch {
 	case err != nil:
 	case v.Schema == nil:
 		err = invalid("schema is required")
-	case p.aiTool(in.Key) != nil:
-		err = conflict("An AI tool with key %s already exists", in.Key)
+	case p.aiTool(key) != nil:
+		err = conflict("An AI tool with key %s already exists", key)
 	default:
 		err = a.maintain(&t.maintained, in.MaintainerID, in.MaintainerTeam)
 	}

@@ -244,22 +244,14 @@ func (a *Account) getMetricGroup(w http.ResponseWriter, r *http.Request, p *proj
 	send(w, http.StatusOK, rep)
 }
 
+type metricGroupPost struct {
+	Kind string `json:"kind"`
+	metricGroupSettings
+}
+
 func (a *Account) createMetricGroup(w http.ResponseWriter, r *http.Request) {
-	p := a.project(w, r)
+	p, key, in := posted[metricGroupPost](a, w, r)
 	if p == nil {
-		return
-	}
-	var in struct {
-		Key  string `json:"key"`
-		Kind string `json:"kind"`
-		metricGroupSettings
-	}
-	if err := decodeBody(r, &in); err != nil {
-		badRequest(w, err)
-		return
-	}
-	if err := checkKey(in.Key, 256); err != nil {
-		badRequest(w, err)
 		return
 	}
 	if in.Kind != "funnel" && in.Kind != "standard" {
@@ -270,14 +262,14 @@ func (a *Account) createMetricGroup(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	if p.metricGroup(in.Key) != nil {
-		refuse(w, conflict("A metric group with key %s already exists", in.Key))
+	if p.metricGroup(key) != nil {
+		refuse(w, conflict("A metric group with key %s already exists", key))
 		return
 	}
 	if in.Tags == nil {
 		in.Tags = []string{}
 	}
-	g := &metricGroup{ID: a.uuid(), Key: in.Key, Kind: in.Kind, Version: 1, Created: a.tick(), metricGroupSettings: in.metricGroupSettings}
+	g := &metricGroup{ID: a.uuid(), Key: key, Kind: in.Kind, Version: 1, Created: a.tick(), metricGroupSettings: in.metricGroupSettings}
 	g.Modified = g.Created
 	p.MetricGroups = append(p.MetricGroups, g)
 	a.recordMetricGroup(r, p, g, "created the metric group", nil, jsonValue(a.metricGroupRep(p, g)), "createMetricGroup")

@@ -340,30 +340,18 @@ func (a *Account) getMetric(w http.ResponseWriter, r *http.Request, p *project, 
 }
 
 func (a *Account) createMetric(w http.ResponseWriter, r *http.Request) {
-	p := a.project(w, r)
+	p, key, in := posted[metricSettings](a, w, r)
 	if p == nil {
 		return
 	}
-	var in struct {
-		Key string `json:"key"`
-		metricSettings
-	}
-	if err := decodeBody(r, &in); err != nil {
-		badRequest(w, err)
-		return
-	}
-	if err := checkKey(in.Key, 256); err != nil {
-		badRequest(w, err)
-		return
-	}
-	in.complete(in.Key)
+	in.complete(key)
 	in.Archived = false
 	if err := in.check(); err != nil {
 		refuse(w, err)
 		return
 	}
-	if p.metric(in.Key) != nil {
-		refuse(w, conflict("A metric with key %s already exists", in.Key))
+	if p.metric(key) != nil {
+		refuse(w, conflict("A metric with key %s already exists", key))
 		return
 	}
 	if in.MaintainerID == "" {
@@ -372,7 +360,7 @@ func (a *Account) createMetric(w http.ResponseWriter, r *http.Request) {
 		refuse(w, invalid("unknown maintainer '%s'", in.MaintainerID))
 		return
 	}
-	m := &metric{ID: a.objectID(), VersionID: a.uuid(), Version: 1, Key: in.Key, Created: a.tick(), metricSettings: in.metricSettings}
+	m := &metric{ID: a.objectID(), VersionID: a.uuid(), Version: 1, Key: key, Created: a.tick(), metricSettings: *in}
 	p.Metrics = append(p.Metrics, m)
 	a.recordMetric(r, p, m, "created the metric", nil, jsonValue(a.metricRep(p, m)), "createMetric")
 	send(w, http.StatusCreated, a.metricRep(p, m))

@@ -145,28 +145,16 @@ func given[T any](old, to *T) {
 }
 
 func (a *Account) createSnippet(w http.ResponseWriter, r *http.Request) {
-	p := a.project(w, r)
+	p, key, in := posted[snippetFields](a, w, r)
 	if p == nil {
 		return
 	}
-	var in struct {
-		Key string `json:"key"`
-		snippetFields
-	}
-	if err := decodeBody(r, &in); err != nil {
-		badRequest(w, err)
-		return
-	}
-	if err := checkKey(in.Key, 256); err != nil {
-		badRequest(w, err)
-		return
-	}
-	s := &promptSnippet{Key: in.Key}
+	s := &promptSnippet{Key: key}
 	v, err := in.into(snippetVersion{Version: 1})
 	switch {
 	case err != nil:
-	case p.snippet(in.Key) != nil:
-		err = conflict("A prompt snippet with key %s already exists", in.Key)
+	case p.snippet(key) != nil:
+		err = conflict("A prompt snippet with key %s already exists", key)
 	default:
 		err = a.maintain(&s.maintained, in.MaintainerID, in.MaintainerTeam)
 	}

@@ -129,31 +129,19 @@ func (a *Account) getPolicy(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *Account) createPolicy(w http.ResponseWriter, r *http.Request) {
-	p := a.project(w, r)
+	p, key, in := posted[policyFields](a, w, r)
 	if p == nil {
-		return
-	}
-	var in struct {
-		Key string `json:"key"`
-		policyFields
-	}
-	if err := decodeBody(r, &in); err != nil {
-		badRequest(w, err)
-		return
-	}
-	if err := checkKey(in.Key, 256); err != nil {
-		badRequest(w, err)
 		return
 	}
 	if err := in.check(p); err != nil {
 		refuse(w, err)
 		return
 	}
-	if p.policy(in.Key) >= 0 {
-		refuse(w, conflict("A release policy with key %s already exists", in.Key))
+	if p.policy(key) >= 0 {
+		refuse(w, conflict("A release policy with key %s already exists", key))
 		return
 	}
-	x := &releasePolicy{ID: a.uuid(), Key: in.Key, policyFields: in.policyFields}
+	x := &releasePolicy{ID: a.uuid(), Key: key, policyFields: *in}
 	p.Policies = append(p.Policies, x)
 	p.rank()
 	a.recordPolicy(r, p, x, "createReleasePolicy", "created the release policy", nil, jsonValue(x))

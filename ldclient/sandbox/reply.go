@@ -58,6 +58,34 @@ func decodeBody(r *http.Request, v any) error {
 	return nil
 }
 
+// posted reads what a POST would make in the project of its path. Where that
+// cannot be, it answers and returns no project.
+func posted[Fields any](a *Account, w http.ResponseWriter, r *http.Request) (*project, string, *Fields) {
+	p := a.project(w, r)
+	if p == nil {
+		return nil, "", nil
+	}
+	var text json.RawMessage
+	var named struct {
+		Key string `json:"key"`
+	}
+	in := new(Fields)
+	err := decodeBody(r, &text)
+	for _, part := range []any{&named, in} {
+		if err == nil {
+			err = json.Unmarshal(text, part)
+		}
+	}
+	if err == nil {
+		err = checkKey(named.Key, 256)
+	}
+	if err != nil {
+		badRequest(w, err)
+		return nil, "", nil
+	}
+	return p, named.Key, in
+}
+
 // pageParams reads limit and offset; a limit that is absent or 0 is the API's default.
 func pageParams(r *http.Request) (limit, offset int, err error) {
 	if limit, err = countParam(r, "limit"); err != nil {

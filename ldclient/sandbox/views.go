@@ -216,23 +216,11 @@ func (in viewSettings) check(a *Account) *apiError {
 }
 
 func (a *Account) createView(w http.ResponseWriter, r *http.Request) {
-	p := a.project(w, r)
+	p, key, in := posted[viewSettings](a, w, r)
 	if p == nil {
 		return
 	}
-	var in struct {
-		Key string `json:"key"`
-		viewSettings
-	}
-	if err := decodeBody(r, &in); err != nil {
-		badRequest(w, err)
-		return
-	}
-	key := strings.ToLower(in.Key) // as LaunchDarkly does without a word
-	if err := checkKey(key, 256); err != nil {
-		badRequest(w, err)
-		return
-	}
+	key = strings.ToLower(key) // as LaunchDarkly does without a word
 	if err := in.check(a); err != nil {
 		refuse(w, err)
 		return
@@ -248,7 +236,7 @@ func (a *Account) createView(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	now := a.tick()
-	v := &view{ID: a.uuid(), Key: key, Version: 1, Created: now, Updated: now, viewSettings: in.viewSettings}
+	v := &view{ID: a.uuid(), Key: key, Version: 1, Created: now, Updated: now, viewSettings: *in}
 	p.Views = append(p.Views, v)
 	a.recordView(r, p, v, "createView", "created the view", "", nil, a.viewVersion(p, v))
 	send(w, http.StatusOK, a.viewRep(p, v, "maintainer"))
