@@ -5,34 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
 )
-
-// meddling lets somebody else act before the nth reading of a path.
-type meddling struct {
-	*sandbox.Account
-	path string
-	mu   sync.Mutex
-	left int
-	act  func(*sandbox.Account)
-}
-
-func (m *meddling) RoundTrip(r *http.Request) (*http.Response, error) {
-	m.mu.Lock()
-	now := false
-	if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, m.path) {
-		m.left--
-		now = m.left == 0
-	}
-	m.mu.Unlock()
-	if now {
-		m.act(m.Account)
-	}
-	return m.Account.RoundTrip(r)
-}
 
 type drawn struct {
 	Name  string
@@ -44,7 +20,7 @@ type drawn struct {
 func TestAgentGraphIsNotOverwritten(t *testing.T) {
 	t.Parallel()
 	r := start(t, unasked, func(s *setup) {
-		s.client.Transport = &meddling{Account: s.client.Transport.(*sandbox.Account), path: "/agent-graphs/support", left: 2, act: func(a *sandbox.Account) {
+		s.client.Transport = &meddling{Account: s.client.Transport.(*sandbox.Account), method: http.MethodGet, part: "/agent-graphs/support", nth: 2, do: func(a *sandbox.Account) {
 			sendPast(t, a, http.MethodPatch, "agent-graphs/support", `{"rootConfigKey":"triage-agent","edges":[{"key":"theirs","sourceConfig":"triage-agent","targetConfig":"support-agent"}]}`, nil)
 		}}
 	})

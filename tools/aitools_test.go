@@ -231,7 +231,7 @@ func TestVersionsInBetween(t *testing.T) {
 		"update-prompt-snippet": {"ai-configs/prompt-snippets/refund-policy", `{"name":"Theirs"}`, `"snippetKey":"refund-policy","text":"Ours."`},
 	} {
 		r := start(t, unasked, func(s *setup) {
-			s.client.Transport = &meddling{Account: s.client.Transport.(*sandbox.Account), path: "/references", left: 1, act: func(a *sandbox.Account) {
+			s.client.Transport = &meddling{Account: s.client.Transport.(*sandbox.Account), method: http.MethodGet, part: "/references", nth: 1, do: func(a *sandbox.Account) {
 				sendPast(t, a, http.MethodPatch, c.path, c.body, nil)
 			}}
 		})

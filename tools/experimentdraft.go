@@ -352,11 +352,13 @@ func (d *drafting) measure(ctx context.Context, in iterationInput) error {
 	if !slices.Contains(d.post.Metrics, primary) {
 		d.post.Metrics = slices.Insert(d.post.Metrics, 0, primary)
 	}
-	g := gather(ctx)
 	for i, m := range d.post.Metrics {
 		if slices.Contains(d.post.Metrics[:i], m) {
 			return badf("metrics names %s twice", m.Key)
 		}
+	}
+	g := gather(ctx)
+	for _, m := range d.post.Metrics {
 		g.need(func(ctx context.Context) error { return metricExists(ctx, d.ld, d.at.Project, m) })
 	}
 	_, err := g.wait()

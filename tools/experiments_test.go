@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,42 +92,11 @@ func TestExperimentArguments(t *testing.T) {
 
 const inTest = `{"projectKey":"shop","env":"test","experimentKey":`
 
-// experimentsMeddling does something before the nth request of a method whose path holds a part.
-type experimentsMeddling struct {
-	*sandbox.Account
-	method, part string
-	nth          int
-	do           func()
-	sent         []string // bodies of requests that write
-}
-
-func (m *experimentsMeddling) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method == m.method && strings.Contains(r.URL.Path, m.part) {
-		if m.nth--; m.nth == 0 {
-			m.do()
-		}
-	}
-	if r.Method != http.MethodGet && r.GetBody != nil {
-		if body, err := r.GetBody(); err == nil {
-			b, _ := io.ReadAll(body)
-			m.sent = append(m.sent, string(b))
-		}
-	}
-	return m.Account.RoundTrip(r)
-}
-
-func meddle(m *experimentsMeddling) func(*setup) {
-	return func(s *setup) {
-		m.Account = s.client.Transport.(*sandbox.Account)
-		s.client.Transport = m
-	}
-}
-
 // TestDraftIsMadeOnTheLatestVersion: a flag that is edited after it was looked at does not make a draft stale.
 func TestDraftIsMadeOnTheLatestVersion(t *testing.T) {
-	m := &experimentsMeddling{method: "GET", part: "/flags/shop/search-ranking", nth: 2}
+	m := &meddling{method: "GET", part: "/flags/shop/search-ranking", nth: 2}
 	r := start(t, meddle(m))
-	m.do = func() {
+	m.do = func(*sandbox.Account) {
 		patchDirectly(t, r, "test", "search-ranking", ldclient.Instruction{"kind": "updateTrackEvents", "trackEvents": true})
 	}
 	args := samples["create-experiment"]("test")
@@ -153,10 +123,10 @@ func TestChangedMeanwhile(t *testing.T) {
 		"experiment before a stop":  {"stop-experiment-iteration", `"same-day","winner":"Same day","winningReason":"r"}`, "GET", "/experiments/same-day", 2, false},
 		"experiment before another": {"save-and-start-experiment-iteration", `"same-day","changeJustification":"j"}`, "GET", "/experiments/same-day", 2, false},
 	} {
-		m := &experimentsMeddling{method: test.method, part: test.part, nth: test.nth}
+		m := &meddling{method: test.method, part: test.part, nth: test.nth}
 		r := start(t, meddle(m))
 		key, _, _ := strings.Cut(strings.TrimPrefix(test.args, `"`), `"`)
-		m.do = func() {
+		m.do = func(*sandbox.Account) {
 			if test.rule {
 				patchDirectly(t, r, "test", "homepage-layout", ldclient.Instruction{"kind": "updateFallthroughVariationOrRollout", "variationId": variationOf(t, r, "homepage-layout", 2)})
 				return
@@ -402,11 +372,14 @@ func TestStartIsConfirmed(t *testing.T) {
 type late struct {
 	*sandbox.Account
 	lost  bool
+	mu    sync.Mutex
 	first []byte
 	wrote bool
 }
 
 func (l *late) RoundTrip(r *http.Request) (*http.Response, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	reads := r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/experiments/")
 	if l.wrote = l.wrote || r.Method == http.MethodPost || r.Method == http.MethodPatch; reads && l.wrote && l.lost {
 		return nil, io.ErrUnexpectedEOF

@@ -188,3 +188,40 @@ func (p *person) Elicit(_ context.Context, r mcp.ElicitationRequest) (*mcp.Elici
 	}
 	return &mcp.ElicitationResult{ElicitationResponse: out}, nil
 }
+
+// meddling lets somebody else act before the nth request of a method whose path holds a part.
+type meddling struct {
+	*sandbox.Account
+	method, part string
+	nth          int
+	do           func(*sandbox.Account)
+	mu           sync.Mutex
+	sent         []string // bodies of requests that write
+}
+
+func (m *meddling) RoundTrip(r *http.Request) (*http.Response, error) {
+	m.mu.Lock()
+	now := false
+	if r.Method == m.method && strings.Contains(r.URL.Path, m.part) {
+		m.nth--
+		now = m.nth == 0
+	}
+	if r.Method != http.MethodGet && r.GetBody != nil {
+		if body, err := r.GetBody(); err == nil {
+			b, _ := io.ReadAll(body)
+			m.sent = append(m.sent, string(b))
+		}
+	}
+	m.mu.Unlock()
+	if now {
+		m.do(m.Account)
+	}
+	return m.Account.RoundTrip(r)
+}
+
+func meddle(m *meddling) func(*setup) {
+	return func(s *setup) {
+		m.Account = s.client.Transport.(*sandbox.Account)
+		s.client.Transport = m
+	}
+}
