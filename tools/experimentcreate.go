@@ -217,8 +217,12 @@ func (t tested) inWords(it *ldclient.Iteration, environment string) string {
 	if sum < whole {
 		parts = append(parts, fmt.Sprintf("the other %s are not in it and get %s", percent(whole-sum), t.outside(it)))
 	}
-	return fmt.Sprintf("%s; of the contexts of kind %s that reach it, %s; measured by %s", strings.Join(on, ", "), short(clean(it.RandomizationUnit), 60),
-		strings.Join(parts, ", "), short(clean(primaryOf(it)), 100))
+	moves := ""
+	if it.CanReshuffle {
+		moves = ", who may be moved to another treatment when the audience changes"
+	}
+	return fmt.Sprintf("%s; of the contexts of kind %s that reach it, %s%s; measured by %s", strings.Join(on, ", "), short(clean(it.RandomizationUnit), 60),
+		strings.Join(parts, ", "), moves, short(clean(primaryOf(it)), 100))
 }
 
 func treatmentName(t tested, x ldclient.Treatment) string {
