@@ -31,6 +31,15 @@ func aiServing(ctx context.Context, ld *ldclient.Client, at ldclient.Target, c *
 	return &aiServed{Flag: f, scope: ld.Scope(), disabled: disabledVariation(f, c), behind: t.Behind}, nil
 }
 
+// aiServingNow is aiServing for what decides about a change, which must show the latest one.
+func aiServingNow(ctx context.Context, ld *ldclient.Client, at ldclient.Target, c *ldclient.AIConfig) (*aiServed, error) {
+	s, err := aiServing(ctx, ld, at, c)
+	if err == nil && s.behind != "" {
+		return nil, tooLate(s.behind)
+	}
+	return s, err
+}
+
 // nameAIVariations gives the variations of a targeting, which have ids and names,
 // the keys that they have in the AI config: by id, or by a name that is one's only
 // on both sides. A key that LaunchDarkly tells must be one of the AI config's.
@@ -182,7 +191,9 @@ func (s *aiServed) uses(key string) (where []string, known bool) {
 	known = at >= 0 || s.allNamed()
 	for _, env := range s.environments() {
 		c := s.Environments[env]
-		all := append(inUse(c), gives(c.Fallthrough)...)
+		targeted := c
+		targeted.On = true // what is off may be turned on
+		all := append(inUse(c), inUse(targeted)...)
 		for _, r := range c.Rules {
 			all = append(all, gives(r.RuleServe)...)
 		}

@@ -114,7 +114,7 @@ var updateAIVariation = update(Spec{
 	if f.Name = in.Name; in.Name != "" && clean(in.Name) == "" {
 		return nil, badf("name: must not be empty")
 	}
-	t, err := aiServing(ctx, ld, in.target(), c)
+	t, err := aiServingNow(ctx, ld, in.target(), c)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +248,7 @@ var deleteAIVariation = remove(Spec{
 		return nil, err
 	}
 	gone := *v
-	t, err := aiServing(ctx, ld, in.target(), c)
+	t, err := aiServingNow(ctx, ld, in.target(), c)
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +265,7 @@ var deleteAIVariation = remove(Spec{
 		if how.DryRun {
 			return nil, nil
 		}
-		t, err := aiServing(ctx, ld, in.target(), c)
+		t, err := aiServingNow(ctx, ld, in.target(), c)
 		if err != nil {
 			return nil, err
 		}
