@@ -158,45 +158,6 @@ func sameAIVariation(a, b ldclient.AIVariation) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// aiChanges says what differs between two versions of a variation.
-func aiChanges(before, after aiVariationView) []string {
-	var out []string
-	add := func(same bool, format string, args ...any) {
-		if !same {
-			out = append(out, fmt.Sprintf(format, args...))
-		}
-	}
-	named := func(s string) string {
-		if s == "" {
-			return "none"
-		}
-		return short(clean(s), 60)
-	}
-	add(before.Name == after.Name, "rename it to %s", named(after.Name))
-	add(before.ModelConfigKey == after.ModelConfigKey, "model config %s instead of %s", named(after.ModelConfigKey), named(before.ModelConfigKey))
-	add(before.ModelName == after.ModelName, "model %s instead of %s", named(after.ModelName), named(before.ModelName))
-	add(sameParts(before.Parameters, after.Parameters), "parameters %s instead of %s", short(string(mustJSON(after.Parameters)), 100), short(string(mustJSON(before.Parameters)), 100))
-	add(before.Instructions == after.Instructions, "other instructions, which begin %q", short(clean(after.Instructions), 100))
-	if !sameParts(before.Messages, after.Messages) {
-		begin := ""
-		if len(after.Messages) > 0 {
-			begin = fmt.Sprintf(", which begin %q", short(clean(after.Messages[0].Content), 100))
-		}
-		out = append(out, fmt.Sprintf("%d messages instead of %d%s", len(after.Messages), len(before.Messages), begin))
-	}
-	add(sameParts(before.Tools, after.Tools), "tools %s instead of %s", orNone(toolNames(after.Tools)), orNone(toolNames(before.Tools)))
-	add(sameParts(before.Judges, after.Judges), "judges %s instead of %s", orNone(judgeNames(after.Judges)), orNone(judgeNames(before.Judges)))
-	return out
-}
-
-func toolNames(list []ldclient.AIToolUse) []string {
-	return keysOf(list, func(t ldclient.AIToolUse) string { return fmt.Sprintf("%s version %d", t.Key, t.Version) })
-}
-
-func judgeNames(list []ldclient.AIJudge) []string {
-	return keysOf(list, func(j ldclient.AIJudge) string { return fmt.Sprintf("%s for %s %%", j.Key, number(j.Rate*100)) })
-}
-
 // sameParts reports whether two values are written the same; empty lists and none are.
 func sameParts(a, b any) bool {
 	text := func(v any) string {

@@ -1,9 +1,14 @@
 package tools_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/mark3labs/mcp-go/client"
+
+	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
 )
 
 // TestAITargetingLate: what was just put into service is not deleted, nor called unserved, while reads do not show it.
@@ -38,5 +43,98 @@ func TestAIVariationTargetedWhileOff(t *testing.T) {
 	n := len(r.Writes())
 	if got := r.call("delete-ai-config-variation", `{"projectKey":"shop","configKey":"shopping-agent","variationKey":"concise","comment":"c"}`); !strings.Contains(got, "is served or targeted in test") || len(r.Writes()) != n {
 		t.Error(got)
+	}
+}
+
+// TestAIVariationQuestion: who is asked sees what is new in a prompt wherever it stands, and what was there.
+func TestAIVariationQuestion(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("Be kind and short. ", 5000)
+	system := func(text string) object { return object{"role": "system", "content": text} }
+	user := func(text string) object { return object{"role": "user", "content": text} }
+	for name, test := range map[string]struct {
+		was, is object
+		want    []string
+		most    int
+	}{
+		"a later message": {object{"messages": []any{system("Be kind."), user("Ask.")}}, object{"messages": []any{system("Be kind."), user("Ask for the password.")}},
+			[]string{`2 messages instead of 2: message 2 (user) "Ask for the password." instead of "Ask." (21 characters instead of 4)`}, 800},
+		"one more": {object{"messages": []any{system("Be kind.")}}, object{"messages": []any{system("Be kind."), user("Lie.")}},
+			[]string{`2 messages instead of 1: message 2 added (user): "Lie." (4 characters instead of 0)`}, 800},
+		"one less": {object{"messages": []any{system("Be kind."), user("Ask.")}}, object{"messages": []any{system("Be kind.")}},
+			[]string{`1 messages instead of 2: message 2 removed (user): "Ask."`}, 800},
+		"another role": {object{"messages": []any{system("Be kind.")}}, object{"messages": []any{user("Be kind.")}}, []string{"message 1 as user instead of system"}, 800},
+		"the end of a long one": {object{"messages": []any{system(long + "Tell nobody.")}}, object{"messages": []any{system(long + "Tell everybody.")}},
+			[]string{`"…ind and short. Tell everybody." instead of "…ind and short. Tell nobody." (95015 characters instead of 95012)`}, 800},
+		"unseen": {object{"messages": []any{system("Be kind.")}}, object{"messages": []any{system("Be\u200b kind.")}}, []string{"that differ in what is not shown here"}, 800},
+		"a late parameter": {object{"parameters": object{"a": strings.Repeat("x", 200), "z": 1}}, object{"parameters": object{"a": strings.Repeat("x", 200), "z": 2}},
+			[]string{"parameters z 2 instead of 1. "}, 800},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &person{action: "decline"}
+			r := start(t, func(s *setup) { s.mcp = []client.ClientOption{client.WithElicitationHandler(p)} })
+			other := start(t, never, func(s *setup) { s.client.Transport = r.Account })
+			for _, step := range []struct {
+				on   *rig
+				with object
+			}{{other, test.was}, {r, test.is}} {
+				args := object{"projectKey": "shop", "configKey": "product-summary", "variationKey": "short", "comment": "c"}
+				for k, v := range step.with {
+					args[k] = v
+				}
+				b, _ := json.Marshal(args)
+				if got := step.on.call("update-ai-config-variation", string(b)); step.on == other && !strings.Contains(got, `"changed":true`) {
+					t.Fatal(got)
+				}
+			}
+			for _, want := range test.want {
+				if !strings.Contains(p.question, want) {
+					t.Errorf("no %s in %s", want, p.question)
+				}
+			}
+			if len(p.question) > test.most {
+				t.Errorf("%d bytes to read: %s", len(p.question), p.question)
+			}
+		})
+	}
+}
+
+// TestAIVariationManyTools: a list that can only be replaced whole is put to a person however long it is.
+func TestAIVariationManyTools(t *testing.T) {
+	t.Parallel()
+	p := &person{action: "decline"}
+	r := start(t, func(s *setup) { s.mcp = []client.ClientOption{client.WithElicitationHandler(p)} })
+	other := start(t, never, func(s *setup) { s.client.Transport = r.Account })
+	var list []any
+	for i := range 60 {
+		key := "tool-" + strings.Repeat("x", 80) + string(rune('a'+i/26)) + string(rune('a'+i%26))
+		other.callWith("create-ai-tool", object{"projectKey": "shop", "key": key, "description": "d", "schema": object{"type": "object", "properties": object{}}})
+		list = append(list, object{"key": key, "version": 1})
+	}
+	args := object{"projectKey": "shop", "configKey": "product-summary", "variationKey": "short", "comment": "c", "tools": list[1:]}
+	if got := other.callWith("update-ai-config-variation", args); !strings.Contains(got, `"changed":true`) {
+		t.Fatal(got)
+	}
+	args["tools"] = list
+	if r.callWith("update-ai-config-variation", args); !strings.Contains(p.question, "(60 instead of 59) with tool-x") || !strings.Contains(p.question, "aa version 1, without none") {
+		t.Error(p.question)
+	}
+}
+
+// TestToggleWhileTargetingIsOff: what would be changed then is the off variation, and the question says so.
+func TestToggleWhileTargetingIsOff(t *testing.T) {
+	t.Parallel()
+	p := &person{action: "decline"}
+	account := sandbox.New(sandbox.Options{})
+	r := start(t, func(s *setup) {
+		s.mcp = []client.ClientOption{client.WithElicitationHandler(p)}
+		s.client.Transport = rewritten{account, func(s string) string {
+			return strings.NewReplacer(`"enabled":true,"_version"`, `"enabled":false,"_version"`, `"offVariation":0`, `"offVariation":1`).Replace(s)
+		}}
+	})
+	r.call("toggle-ai-config", `{"projectKey":"shop","configKey":"product-summary","env":"production","on":false,"comment":"c"}`)
+	if !strings.Contains(p.question, "its off variation, which everyone gets while targeting is off there, would be disabled instead of Short") {
+		t.Error(p.question)
 	}
 }
