@@ -138,3 +138,28 @@ func TestToggleWhileTargetingIsOff(t *testing.T) {
 		t.Error(p.question)
 	}
 }
+
+// TestUnseenInPrompts: who writes a prompt anew without what was not shown of it is told what it loses.
+func TestUnseenInPrompts(t *testing.T) {
+	t.Parallel()
+	r := start(t, never)
+	const at = `{"projectKey":"shop","configKey":"product-summary","variationKey":"short","comment":"c",`
+	r.call("update-ai-config-variation", at+`"messages":[{"role":"system","content":"Be a \ud83d\udc69\u200d\ud83d\ude80."}]}`)
+	shown := reply[struct {
+		Variations []struct {
+			Messages []struct{ Role, Content string }
+		}
+	}](t, r.call("get-ai-config", `{"projectKey":"shop","configKey":"product-summary","variationKey":"short"}`)).Variations[0].Messages[0].Content
+	b, _ := json.Marshal(shown + " Be brief.")
+	if got := r.call("update-ai-config-variation", at+`"messages":[{"role":"system","content":`+string(b)+`}]}`); !strings.Contains(got, "the prompt that was there holds characters that are not shown") {
+		t.Error(got)
+	}
+	if got := r.call("update-ai-config-variation", at+`"messages":[{"role":"system","content":"Be brief."}]}`); strings.Contains(got, "that are not shown") {
+		t.Error(got)
+	}
+	r.call("update-ai-config-variation", at+`"parameters":{"key":"sdk-12345678-1234-1234-1234-123456789012","temperature":1}}`)
+	n := len(r.Writes())
+	if got := r.call("update-ai-config-variation", at+`"parameters":{"key":"sdk-****","temperature":0}}`); !strings.Contains(got, "parameters: there is a LaunchDarkly secret in it") || len(r.Writes()) != n {
+		t.Error(got)
+	}
+}

@@ -214,7 +214,7 @@ var updatePromptSnippet = update(Spec{
 		return &plan[snippetView]{intent: intent{Nothing: fmt.Sprintf("prompt snippet %s is so already", in.Snippet)}, Before: &before}, nil
 	}
 	uses := snippetUses(ctx, ld, in.Project, in.Snippet)
-	notes := []string{uses.says("it is used by")}
+	notes := append(losesUnseen("text", before.Text, after.Text), uses.says("it is used by"))
 	if len(uses.Uses) > 0 || uses.Unknown != "" {
 		notes = append(notes, "LaunchDarkly documents that variations keep the version that they name, but also that a change reaches all that use it: look at them afterwards with get-ai-config")
 	}
