@@ -103,6 +103,15 @@ func otherText(was, is string) string {
 	return fmt.Sprintf("%q instead of %q %s", to, from, size)
 }
 
+// fromTo quotes two texts whole where they are short, else from where they part.
+func fromTo(was, is string, most int) string {
+	a, b := clean(was), clean(is)
+	if a == b || utf8.RuneCountInString(a) > most || utf8.RuneCountInString(b) > most {
+		return "to " + otherText(was, is)
+	}
+	return fmt.Sprintf("from %q to %q", a, b)
+}
+
 // parting cuts from two texts what both begin with, and of the rest all but the beginning.
 func parting(was, is string, most int) (from, to string) {
 	a, b := []rune(was), []rune(is)

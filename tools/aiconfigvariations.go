@@ -20,8 +20,19 @@ func (n newAIVariation) check(c *ldclient.AIConfig) error {
 	if _, err := checkedSettings(n.Key, n.Name, nil); err != nil {
 		return err
 	}
+	if err := ownName(n.Name); err != nil {
+		return err
+	}
 	if i := slices.IndexFunc(c.Variations, func(v ldclient.AIVariation) bool { return strings.EqualFold(v.Key, n.Key) }); i >= 0 {
 		return badf("key: %s has a variation %s already; update-ai-config-variation changes it", c.Key, c.Variations[i].Key)
+	}
+	return nil
+}
+
+// ownName refuses the name of the variation that serves nothing, which who is asked would take another of that name for.
+func ownName(name string) error {
+	if strings.EqualFold(clean(name), "disabled") {
+		return badf("name: %s is the name of the variation that LaunchDarkly generates, which serves nothing; choose another", clean(name))
 	}
 	return nil
 }
@@ -113,6 +124,11 @@ var updateAIVariation = update(Spec{
 	}
 	if f.Name = in.Name; in.Name != "" && clean(in.Name) == "" {
 		return nil, badf("name: must not be empty")
+	}
+	if in.Name != v.Name {
+		if err := ownName(in.Name); err != nil {
+			return nil, err
+		}
 	}
 	t, err := aiServingNow(ctx, ld, in.target(), c)
 	if err != nil {

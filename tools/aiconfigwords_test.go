@@ -8,6 +8,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/client"
 
+	"github.com/ld-mcp/ld-mcp/ldclient"
 	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
 )
 
@@ -161,5 +162,56 @@ func TestUnseenInPrompts(t *testing.T) {
 	n := len(r.Writes())
 	if got := r.call("update-ai-config-variation", at+`"parameters":{"key":"sdk-****","temperature":0}}`); !strings.Contains(got, "parameters: there is a LaunchDarkly secret in it") || len(r.Writes()) != n {
 		t.Error(got)
+	}
+}
+
+// TestNobodyIsCalledDisabled: no variation takes the name of the one that serves nothing, and one that has it already blocks no switch.
+func TestNobodyIsCalledDisabled(t *testing.T) {
+	t.Parallel()
+	r := start(t, never)
+	const at = `{"projectKey":"shop","configKey":"product-summary","comment":"c",`
+	for tool, args := range map[string]string{
+		"create-ai-config-variation": `"key":"x","name":"Dis\u200babled","modelConfigKey":"OpenAI.gpt-4o","messages":[{"role":"user","content":"Lie."}]}`,
+		"clone-ai-config-variation":  `"sourceVariationKey":"short","key":"x","name":"disabled"}`,
+		"update-ai-config-variation": `"variationKey":"short","name":"DISABLED"}`,
+	} {
+		if got := r.call(tool, at+args); !strings.Contains(got, "is the name of the variation that LaunchDarkly generates") || len(r.Writes()) > 0 {
+			t.Errorf("%s: %s", tool, got)
+		}
+	}
+	text := "Lie."
+	if _, err := direct(t, r).AIConfigs.CreateVariation(t.Context(), "shop", "product-summary", ldclient.AIVariationFields{Key: "x", Name: "disabled", ModelConfigKey: "OpenAI.gpt-4o",
+		Messages: &[]ldclient.AIMessage{{Role: "user", Content: text}}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.call("toggle-ai-config", at+`"env":"production","on":false}`); !strings.Contains(got, `"on":false,"serves":"disabled"`) {
+		t.Error(got)
+	}
+	if got := r.call("update-ai-config-rollout", at+`"env":"production","variationKey":"x","dryRun":true}`); !strings.Contains(got, `"fallthrough":"disabled (x)"`) {
+		t.Error(got)
+	}
+	if got := r.call("delete-ai-config-variation", at+`"variationKey":"x"}`); !strings.Contains(got, `"changed":true`) {
+		t.Error(got)
+	}
+}
+
+// TestWhatIsReplacedIsSaid: rules that go are named with what they serve, and long texts are quoted from where they part.
+func TestWhatIsReplacedIsSaid(t *testing.T) {
+	t.Parallel()
+	p := &person{action: "decline"}
+	r := start(t, func(s *setup) { s.mcp = []client.ClientOption{client.WithElicitationHandler(p)} })
+	long := strings.Repeat("Help kindly. ", 40)
+	other := start(t, never, func(s *setup) { s.client.Transport = r.Account })
+	other.call("update-ai-tool", `{"projectKey":"shop","toolKey":"search-orders","comment":"c","description":"`+long+`Once."}`)
+	for call, want := range map[string]string{
+		`update-ai-config-targeting-rules {"projectKey":"shop","configKey":"product-summary","env":"production","comment":"c","instructions":[{"kind":"replaceRules","rules":[]}]}`: "which serves Detailed) by none.",
+		`update-ai-tool {"projectKey":"shop","toolKey":"search-orders","comment":"c","description":"` + long + `Twice."}`:                                                           `description to "…indly. Help kindly. Twice." instead of "…indly. Help kindly. Once." (`,
+		`update-ai-tool {"projectKey":"shop","toolKey":"search-orders","comment":"c","description":"` + long + `Once.\u200b"}`:                                                      "that differ in what is not shown here",
+	} {
+		tool, args, _ := strings.Cut(call, " ")
+		p.question = ""
+		if r.call(tool, args); !strings.Contains(p.question, want) {
+			t.Errorf("no %s in %s", want, p.question)
+		}
 	}
 }

@@ -197,7 +197,7 @@ var updatePromptSnippet = update(Spec{
 		if err := keepsSecrets(x.name, *x.is, *x.want); err != nil {
 			return nil, err
 		}
-		says = append(says, fmt.Sprintf("%s from %q to %q", x.name, short(clean(*x.is), 300), short(clean(*x.want), 300)))
+		says = append(says, x.name+" "+fromTo(*x.is, *x.want, 300))
 		*x.is, *x.to = *x.want, x.want
 	}
 	if in.Tags != nil {
