@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mark3labs/mcp-go/client"
+
 	"github.com/ld-mcp/ld-mcp/ldclient/sandbox"
 )
 
@@ -77,6 +79,31 @@ func TestDraftSettingsAreChanges(t *testing.T) {
 		}
 	}
 	if got := r.call("start-experiment-iteration", inTest+`"homepage-grid","dryRun":true}`); !strings.Contains(got, `"canReshuffleTraffic":true`) || !strings.Contains(got, `"covariateId":"file-1"`) {
+		t.Error(got)
+	}
+}
+
+// TestThirdsAreAll: parts that LaunchDarkly cannot write out leave nobody outside.
+func TestThirdsAreAll(t *testing.T) {
+	t.Parallel()
+	p := &person{action: "decline"}
+	r := start(t, func(s *setup) { s.mcp = []client.ClientOption{client.WithElicitationHandler(p)} })
+	args := samples["create-experiment"]("production")
+	for k, v := range (object{"projectKey": "shop", "environmentKey": "production", "comment": "c"}) {
+		args[k] = v
+	}
+	args["iteration"].(object)["treatments"] = arms(arm("Control", true, 33.3333), arm("Semantic", false, 33.3333), arm("Hybrid", false, 33.3334))["treatments"]
+	if r.callWith("create-experiment", args); !strings.Contains(p.question, "33.3334 % get Hybrid; measured by") {
+		t.Error(p.question)
+	}
+}
+
+// TestPartOfAnAddress: a member whose address only holds the one that is named is somebody else.
+func TestPartOfAnAddress(t *testing.T) {
+	t.Parallel()
+	r := start(t, never, retelling("/members", `"email":"grace@example.com"`, `"email":"notgrace@example.com"`))
+	got := r.call("add-flag-follower", `{"projectKey":"shop","flagKey":"dark-mode","env":"test","memberId":"grace@example.com"}`)
+	if !strings.Contains(got, `no member "grace@example.com"`) || len(r.Writes()) > 0 {
 		t.Error(got)
 	}
 }
