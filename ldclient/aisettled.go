@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -93,9 +94,25 @@ func (w *writtenParts) expects(at Target) bool {
 	return ok && !v.gone && time.Since(v.at) <= remembered
 }
 
-func targetingPart(environment string) string { return "targeting in " + environment }
+// environments lists those in which the targeting of an AI config was lately written.
+func (w *writtenParts) environments(at Target) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []string
+	for p := range w.list {
+		if key, ok := strings.CutPrefix(p.part, targeting); ok && p.project == at.Project && p.config == at.Key {
+			out = append(out, key)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
 
-func isTargeting(part string) bool { return len(part) > 9 && part[:9] == "targeting" }
+const targeting = "targeting in "
+
+func targetingPart(environment string) string { return targeting + environment }
+
+func isTargeting(part string) bool { return strings.HasPrefix(part, targeting) }
 
 // settled reads until late says nothing, or patience is at its end.
 func settled[T any](ctx context.Context, c *Client, at Target, read func(context.Context) (*T, error), late func(*T) string) (*T, error) {

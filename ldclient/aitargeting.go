@@ -76,17 +76,24 @@ type aiTargetingConfig struct {
 }
 
 // Targeting returns who gets what in all environments. Reads that lag behind a
-// write to this environment are made again, as Get does.
+// write to this environment, to any where it is "", are made again, as Get does.
 func (s *AIConfigsService) Targeting(ctx context.Context, project, environment, key string) (*AITargeting, error) {
 	at := aiConfigAt(project, environment, key)
 	return settled(ctx, s.c, at, func(ctx context.Context) (*AITargeting, error) {
 		return get[AITargeting](ctx, s.c, at, aiConfigPath(at, "targeting"), nil)
 	}, func(got *AITargeting) string {
-		if environment != "" {
-			got.Behind = s.c.written.behind(at, func(string) (int, bool) {
-				c, ok := got.Environments[environment]
-				return c.Version, ok
-			})
+		environments := []string{environment}
+		if environment == "" {
+			environments = s.c.written.environments(at)
+		}
+		got.Behind = ""
+		for _, key := range environments {
+			if got.Behind == "" {
+				got.Behind = s.c.written.behind(aiConfigAt(project, key, at.Key), func(string) (int, bool) {
+					c, ok := got.Environments[key]
+					return c.Version, ok
+				})
+			}
 		}
 		return got.Behind
 	})

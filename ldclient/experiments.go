@@ -81,9 +81,12 @@ type Iteration struct {
 	PrimarySingle     *IterationMetric         `json:"primarySingleMetric"`
 	PrimaryFunnel     *IterationMetric         `json:"primaryFunnel"`
 	Metrics           []IterationMetric        `json:"metrics"`
-	Covariate         *struct {
-		ID string `json:"id"`
-	} `json:"covariateInfo"`
+	Covariate         *Covariate               `json:"covariateInfo"`
+}
+
+// Covariate is a file by which results are adjusted.
+type Covariate struct {
+	ID string `json:"id"`
 }
 
 // IterationFlag is where on a flag an iteration runs.

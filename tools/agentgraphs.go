@@ -440,7 +440,8 @@ func (v agentGraphView) redraw(to agentGraphView) string {
 		case was.path() != e.path():
 			changed = append(changed, fmt.Sprintf("%s (from %s to %s)", e.Key, was.path(), e.path()))
 		case digest(was.Handoff) != digest(e.Handoff):
-			changed = append(changed, fmt.Sprintf("%s (%s, handoff from %s to %s)", e.Key, e.path(), jsonText(was.Handoff, 100), jsonText(e.Handoff, 100)))
+			from, to := parting(jsonWhole(was.Handoff), jsonWhole(e.Handoff), 100)
+			changed = append(changed, fmt.Sprintf("%s (%s, handoff from %s to %s)", e.Key, e.path(), from, to))
 		}
 	}
 	for _, e := range v.Edges {

@@ -42,7 +42,7 @@ var deleteAIConfig = remove(Spec{
 	if len(judged) > 0 {
 		return nil, cannot("%s judges %s; take it out of their judgeConfiguration first, with update-ai-config-variation", in.Config, keyList(judged))
 	}
-	t, err := aiServing(ctx, ld, in.target(), c)
+	t, err := aiServingNow(ctx, ld, in.target(), c)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,10 @@ var deleteAIConfig = remove(Spec{
 	before.Serves = serves
 	says := fmt.Sprintf("delete the AI config %s of project %s with %d variations, for good", in.Config, in.Project, len(c.Variations))
 	if len(serves) > 0 {
-		says += "; it IS IN SERVICE: " + strings.Join(serves, "; ")
+		says += "; it IS IN SERVICE: " + strings.Join(ten(serves, 0), "; ")
+		if more := keys[min(firstOf, len(keys)):]; len(more) > 0 {
+			says += fmt.Sprintf("; and in %d more environments: %s", len(more), keyList(more))
+		}
 	}
 	p := &plan[aiGone]{intent: intent{Says: says, Version: fmt.Sprintf("AI config %d %s", c.Version, digest(before)), Notes: uncommented(in.because)}, Before: &before}
 	if len(keys) > 0 {

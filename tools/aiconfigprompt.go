@@ -64,11 +64,13 @@ func (in aiPrompt) fields(ctx context.Context, ld *ldclient.Client, project, mod
 	case mode != "agent" && in.Instructions != nil:
 		return f, nil, badf("instructions: an AI config of mode %s takes messages instead", mode)
 	}
+	var unseen []string
 	f.Instructions, f.ModelConfigKey = in.Instructions, in.ModelConfigKey
 	if before != nil && before.Instructions != nil && in.Instructions != nil {
 		if err := keepsSecrets("instructions", *before.Instructions, *in.Instructions); err != nil {
 			return f, nil, err
 		}
+		unseen = losesUnseen("prompt", *before.Instructions, *in.Instructions)
 	}
 	if in.Messages != nil {
 		list := []ldclient.AIMessage{}
@@ -86,6 +88,7 @@ func (in aiPrompt) fields(ctx context.Context, ld *ldclient.Client, project, mod
 			if err := keepsSecrets("messages", contents(before.Messages), contents(list)); err != nil {
 				return f, nil, err
 			}
+			unseen = losesUnseen("prompt", contents(before.Messages), contents(list))
 		}
 	}
 	if in.ModelConfigKey != "" {
@@ -116,6 +119,11 @@ func (in aiPrompt) fields(ctx context.Context, ld *ldclient.Client, project, mod
 				}
 				parameters[name] = value
 			}
+			if before != nil {
+				if err := keepsSecrets("parameters", string(mustJSON(before.Model["parameters"])), string(mustJSON(parameters))); err != nil {
+					return f, nil, err
+				}
+			}
 			f.Model["parameters"] = parameters
 		}
 	}
@@ -145,7 +153,7 @@ func (in aiPrompt) fields(ctx context.Context, ld *ldclient.Client, project, mod
 		}
 		f.Judges = &list
 	}
-	return f, notes, nil
+	return f, append(notes, unseen...), nil
 }
 
 func contents(list []ldclient.AIMessage) string {

@@ -31,10 +31,20 @@ func aiServing(ctx context.Context, ld *ldclient.Client, at ldclient.Target, c *
 	return &aiServed{Flag: f, scope: ld.Scope(), disabled: disabledVariation(f, c), behind: t.Behind}, nil
 }
 
+// aiServingNow is aiServing for what decides about a change, which must show the latest one.
+func aiServingNow(ctx context.Context, ld *ldclient.Client, at ldclient.Target, c *ldclient.AIConfig) (*aiServed, error) {
+	s, err := aiServing(ctx, ld, at, c)
+	if err == nil && s.behind != "" {
+		return nil, tooLate(s.behind)
+	}
+	return s, err
+}
+
 // nameAIVariations gives the variations of a targeting, which have ids and names,
 // the keys that they have in the AI config: by id, or by a name that is one's only
 // on both sides. A key that LaunchDarkly tells must be one of the AI config's.
 func nameAIVariations(f *ldclient.Flag, c *ldclient.AIConfig) {
+	tells := slices.ContainsFunc(f.Variations, func(v ldclient.Variation) bool { return v.Key != "" }) // then one without is the generated one
 	for i := range f.Variations {
 		v := &f.Variations[i]
 		if v.Key != "" {
@@ -45,7 +55,7 @@ func nameAIVariations(f *ldclient.Flag, c *ldclient.AIConfig) {
 			switch {
 			case own.ID != "" && own.ID == v.ID:
 				v.Key = own.Key
-			case v.Name == own.Name && count(f.Variations, func(o ldclient.Variation) bool { return sameName(o.Name) }) == 1 &&
+			case !tells && v.Name == own.Name && count(f.Variations, func(o ldclient.Variation) bool { return sameName(o.Name) }) == 1 &&
 				count(c.Variations, func(o ldclient.AIVariation) bool { return sameName(o.Name) }) == 1:
 				v.Key = own.Key
 			}
@@ -83,11 +93,14 @@ func disabledVariation(f *ldclient.Flag, c *ldclient.AIConfig) int {
 			} `json:"_ldMeta"`
 		}
 		own := slices.ContainsFunc(c.Variations, func(o ldclient.AIVariation) bool {
-			return o.ID != "" && o.ID == v.ID || v.Key != "" && o.Key == v.Key || strings.EqualFold(o.Name, v.Name)
+			return o.ID != "" && o.ID == v.ID || v.Key != "" && o.Key == v.Key
 		})
+		likeOwn := slices.ContainsFunc(c.Variations, func(o ldclient.AIVariation) bool { return strings.EqualFold(o.Name, v.Name) })
+		told := json.Unmarshal(v.Value, &value) == nil && value.Meta != nil && value.Meta.Enabled != nil
 		switch {
 		case own:
-		case json.Unmarshal(v.Value, &value) == nil && value.Meta != nil && value.Meta.Enabled != nil:
+		case likeOwn && (!told || *value.Meta.Enabled || !strings.EqualFold(v.Name, "disabled")): // only its own word tells it from one that somebody has given its name
+		case told:
 			if *value.Meta.Enabled {
 				continue
 			}
@@ -182,7 +195,9 @@ func (s *aiServed) uses(key string) (where []string, known bool) {
 	known = at >= 0 || s.allNamed()
 	for _, env := range s.environments() {
 		c := s.Environments[env]
-		all := append(inUse(c), gives(c.Fallthrough)...)
+		targeted := c
+		targeted.On = true // what is off may be turned on
+		all := append(inUse(c), inUse(targeted)...)
 		for _, r := range c.Rules {
 			all = append(all, gives(r.RuleServe)...)
 		}

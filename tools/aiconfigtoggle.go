@@ -69,7 +69,11 @@ var toggleAIConfig = update(Spec{
 		word, nothing = "on", fmt.Sprintf("%s is on already in %s, where its default rule serves %s", in.Config, in.Environment, serving(s.Flag, c))
 		already = s.servesReal(c) && in.Variation == "" || sameServe(ldclient.RuleServe{Variation: &to}, c.Fallthrough)
 	}
-	says := fmt.Sprintf("turn AI config %s %s in %s of project %s: its default rule would serve %s instead of %s%s", in.Config, word, in.Environment, in.Project,
+	what := "its default rule would serve"
+	if !c.On {
+		what = "its off variation, which everyone gets while targeting is off there, would be"
+	}
+	says := fmt.Sprintf("turn AI config %s %s in %s of project %s: %s %s instead of %s%s", in.Config, word, in.Environment, in.Project, what,
 		label(s.Flag, to), serving(s.Flag, c), why)
 	p := aiPlan(ld, at, s, s.toggledIn(in.Environment), says, do)
 	if already {

@@ -20,8 +20,19 @@ func (n newAIVariation) check(c *ldclient.AIConfig) error {
 	if _, err := checkedSettings(n.Key, n.Name, nil); err != nil {
 		return err
 	}
+	if err := ownName(n.Name); err != nil {
+		return err
+	}
 	if i := slices.IndexFunc(c.Variations, func(v ldclient.AIVariation) bool { return strings.EqualFold(v.Key, n.Key) }); i >= 0 {
 		return badf("key: %s has a variation %s already; update-ai-config-variation changes it", c.Key, c.Variations[i].Key)
+	}
+	return nil
+}
+
+// ownName refuses the name of the variation that serves nothing, which who is asked would take another of that name for.
+func ownName(name string) error {
+	if strings.EqualFold(clean(name), "disabled") {
+		return badf("name: %s is the name of the variation that LaunchDarkly generates, which serves nothing; choose another", clean(name))
 	}
 	return nil
 }
@@ -114,7 +125,12 @@ var updateAIVariation = update(Spec{
 	if f.Name = in.Name; in.Name != "" && clean(in.Name) == "" {
 		return nil, badf("name: must not be empty")
 	}
-	t, err := aiServing(ctx, ld, in.target(), c)
+	if in.Name != v.Name {
+		if err := ownName(in.Name); err != nil {
+			return nil, err
+		}
+	}
+	t, err := aiServingNow(ctx, ld, in.target(), c)
 	if err != nil {
 		return nil, err
 	}
@@ -156,45 +172,6 @@ var updateAIVariation = update(Spec{
 func sameAIVariation(a, b ldclient.AIVariation) bool {
 	a.Behind, b.Behind = "", ""
 	return reflect.DeepEqual(a, b)
-}
-
-// aiChanges says what differs between two versions of a variation.
-func aiChanges(before, after aiVariationView) []string {
-	var out []string
-	add := func(same bool, format string, args ...any) {
-		if !same {
-			out = append(out, fmt.Sprintf(format, args...))
-		}
-	}
-	named := func(s string) string {
-		if s == "" {
-			return "none"
-		}
-		return short(clean(s), 60)
-	}
-	add(before.Name == after.Name, "rename it to %s", named(after.Name))
-	add(before.ModelConfigKey == after.ModelConfigKey, "model config %s instead of %s", named(after.ModelConfigKey), named(before.ModelConfigKey))
-	add(before.ModelName == after.ModelName, "model %s instead of %s", named(after.ModelName), named(before.ModelName))
-	add(sameParts(before.Parameters, after.Parameters), "parameters %s instead of %s", short(string(mustJSON(after.Parameters)), 100), short(string(mustJSON(before.Parameters)), 100))
-	add(before.Instructions == after.Instructions, "other instructions, which begin %q", short(clean(after.Instructions), 100))
-	if !sameParts(before.Messages, after.Messages) {
-		begin := ""
-		if len(after.Messages) > 0 {
-			begin = fmt.Sprintf(", which begin %q", short(clean(after.Messages[0].Content), 100))
-		}
-		out = append(out, fmt.Sprintf("%d messages instead of %d%s", len(after.Messages), len(before.Messages), begin))
-	}
-	add(sameParts(before.Tools, after.Tools), "tools %s instead of %s", orNone(toolNames(after.Tools)), orNone(toolNames(before.Tools)))
-	add(sameParts(before.Judges, after.Judges), "judges %s instead of %s", orNone(judgeNames(after.Judges)), orNone(judgeNames(before.Judges)))
-	return out
-}
-
-func toolNames(list []ldclient.AIToolUse) []string {
-	return keysOf(list, func(t ldclient.AIToolUse) string { return fmt.Sprintf("%s version %d", t.Key, t.Version) })
-}
-
-func judgeNames(list []ldclient.AIJudge) []string {
-	return keysOf(list, func(j ldclient.AIJudge) string { return fmt.Sprintf("%s for %s %%", j.Key, number(j.Rate*100)) })
 }
 
 // sameParts reports whether two values are written the same; empty lists and none are.
@@ -248,7 +225,7 @@ var deleteAIVariation = remove(Spec{
 		return nil, err
 	}
 	gone := *v
-	t, err := aiServing(ctx, ld, in.target(), c)
+	t, err := aiServingNow(ctx, ld, in.target(), c)
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +242,7 @@ var deleteAIVariation = remove(Spec{
 		if how.DryRun {
 			return nil, nil
 		}
-		t, err := aiServing(ctx, ld, in.target(), c)
+		t, err := aiServingNow(ctx, ld, in.target(), c)
 		if err != nil {
 			return nil, err
 		}

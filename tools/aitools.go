@@ -297,7 +297,7 @@ var updateAITool = update(Spec{
 			return nil, badf("description: must not be empty, for it tells the model when to call the tool")
 		}
 		f.Description, after.Description = d, *d
-		says = append(says, fmt.Sprintf("description from %q to %q", short(clean(before.Description), 200), short(clean(*d), 200)))
+		says = append(says, "description "+fromTo(before.Description, *d, 200))
 	}
 	if in.Schema != nil && digest(in.Schema) != digest(before.Schema) {
 		if notes, err = checkedToolSchema(in.Schema); err != nil {
@@ -314,7 +314,8 @@ var updateAITool = update(Spec{
 		if err := keepsSecrets("customParameters", string(t.Custom), string(f.Custom)); err != nil {
 			return nil, err
 		}
-		says = append(says, fmt.Sprintf("customParameters from %s to %s", jsonText(before.Custom, 200), jsonText(in.Custom, 200)))
+		from, to := parting(jsonWhole(before.Custom), jsonWhole(in.Custom), 200)
+		says = append(says, fmt.Sprintf("customParameters from %s to %s", from, to))
 	}
 	if says == nil {
 		return &plan[aiToolView]{intent: intent{Nothing: fmt.Sprintf("AI tool %s is so already", in.Tool)}, Before: &before}, nil
@@ -339,11 +340,11 @@ var updateAITool = update(Spec{
 	return p, nil
 })
 
-func jsonText(o object, most int) string {
+func jsonWhole(o object) string {
 	if o == nil {
 		return "none"
 	}
-	return short(clean(string(mustJSON(o))), most)
+	return clean(string(mustJSON(o)))
 }
 
 // schemaChange says which parameters come, go and change.

@@ -109,3 +109,11 @@ func keepsSecrets(what, stored, given string) error {
 	}
 	return nil
 }
+
+// losesUnseen notes that a text would lose characters that were not shown to whoever wrote it anew.
+func losesUnseen(what, stored, given string) []string {
+	if visible(stored) != stored && visible(given) == given {
+		return []string{"the " + what + " that was there holds characters that are not shown, such as those that join letters or emoji, and the new one has none"}
+	}
+	return nil
+}

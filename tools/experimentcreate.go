@@ -3,7 +3,9 @@ package tools
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
@@ -197,7 +199,7 @@ func (d *drafting) inWords(it *ldclient.Iteration) string {
 
 func (t tested) inWords(it *ldclient.Iteration, environment string) string {
 	var on, parts []string
-	sum := 0
+	sum := 0.0
 	for _, r := range t.rules(environment, it) {
 		on = append(on, fmt.Sprintf("on %s of flag %s, which serves %s now", r.Rule, r.Flag, r.Serves))
 	}
@@ -208,17 +210,23 @@ func (t tested) inWords(it *ldclient.Iteration, environment string) string {
 		}
 		parts = append(parts, part)
 	}
-	for _, x := range it.Treatments {
-		sum += thousandthsOf(x.Percent)
+	for _, x := range it.Treatments { // added up before they are rounded, since three thirds are all
+		part, _ := strconv.ParseFloat(x.Percent, 64)
+		sum += part
 	}
+	rest := int(math.Round((100 - sum) * 1000))
 	if n := len(it.Treatments) - firstOf; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d more treatments", n))
 	}
-	if sum < whole {
-		parts = append(parts, fmt.Sprintf("the other %s are not in it and get %s", percent(whole-sum), t.outside(it)))
+	if rest > 0 {
+		parts = append(parts, fmt.Sprintf("the other %s are not in it and get %s", percent(rest), t.outside(it)))
 	}
-	return fmt.Sprintf("%s; of the contexts of kind %s that reach it, %s; measured by %s", strings.Join(on, ", "), short(clean(it.RandomizationUnit), 60),
-		strings.Join(parts, ", "), short(clean(primaryOf(it)), 100))
+	moves := ""
+	if it.CanReshuffle {
+		moves = ", who may be moved to another treatment when the audience changes"
+	}
+	return fmt.Sprintf("%s; of the contexts of kind %s that reach it, %s%s; measured by %s", strings.Join(on, ", "), short(clean(it.RandomizationUnit), 60),
+		strings.Join(parts, ", "), moves, short(clean(primaryOf(it)), 100))
 }
 
 func treatmentName(t tested, x ldclient.Treatment) string {

@@ -466,6 +466,9 @@ func (d *drafting) iteration() *ldclient.Iteration {
 	n := d.post
 	out := &ldclient.Iteration{Status: ldclient.IterationDraft, Hypothesis: n.Hypothesis, RandomizationUnit: n.RandomizationUnit, Attributes: n.Attributes,
 		ReallocationMS: n.ReallocationMS, CanReshuffle: orElse(n.CanReshuffle, false), Flags: map[string]ldclient.IterationFlag{}}
+	if n.CovariateID != "" {
+		out.Covariate = &ldclient.Covariate{ID: n.CovariateID}
+	}
 	for key, on := range n.Flags {
 		out.Flags[key] = ldclient.IterationFlag(on)
 	}

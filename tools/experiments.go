@@ -132,6 +132,9 @@ type iterationView struct {
 	Treatments []treatmentView `json:"treatments,omitempty" doc:"the first ten"`
 	Flags      []iterationOn   `json:"flags,omitempty"`
 	Attributes []string        `json:"attributes,omitempty" doc:"by which results are sliced"`
+	Reshuffles bool            `json:"canReshuffleTraffic,omitempty"`
+	Reallocate int64           `json:"reallocationFrequencyMillis,omitempty"`
+	Covariate  string          `json:"covariateId,omitempty"`
 	Started    string          `json:"startedAt,omitempty"`
 	Ended      string          `json:"endedAt,omitempty"`
 	Winner     string          `json:"winningTreatment,omitempty"`
@@ -180,7 +183,10 @@ func (t tested) view(it *ldclient.Iteration) *iterationView {
 		return nil
 	}
 	v := &iterationView{ID: it.ID, Status: it.Status, Hypothesis: short(it.Hypothesis, 500), Unit: it.RandomizationUnit, Primary: primaryOf(it), Attributes: ten(it.Attributes, 0),
-		Started: it.Started.String(), Ended: it.Ended.String(), Reason: short(it.WinningReason, 500)}
+		Reshuffles: it.CanReshuffle, Reallocate: it.ReallocationMS, Started: it.Started.String(), Ended: it.Ended.String(), Reason: short(it.WinningReason, 500)}
+	if it.Covariate != nil {
+		v.Covariate = it.Covariate.ID
+	}
 	for _, m := range ten(it.Metrics, 0) {
 		v.Metrics = append(v.Metrics, m.Key)
 	}
@@ -228,6 +234,7 @@ type testedRule struct {
 	Rule   string `json:"rule"`
 	On     bool   `json:"on" doc:"whether the flag's targeting is"`
 	Serves string `json:"serves"`
+	gone   bool
 }
 
 var getExperiment = read(Spec{
@@ -311,10 +318,10 @@ func (t tested) rules(environment string, it *ldclient.Iteration) []testedRule {
 		c := f.Environments[environment]
 		rule, err := ruleAt(c, it.Flags[key].Rule)
 		if err != nil {
-			out = append(out, testedRule{key, fmt.Sprintf("rule %s, which is gone", short(clean(it.Flags[key].Rule), 60)), c.On, ""})
+			out = append(out, testedRule{key, fmt.Sprintf("rule %s, which is gone", short(clean(it.Flags[key].Rule), 60)), c.On, "", true})
 			continue
 		}
-		out = append(out, testedRule{key, rule.name, c.On, serves(f, rule.serve)})
+		out = append(out, testedRule{key, rule.name, c.On, serves(f, rule.serve), false})
 	}
 	return out
 }

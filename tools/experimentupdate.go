@@ -109,7 +109,7 @@ var updateExperiment = update(Spec{
 		}
 		was := flags.view(x.NotStarted())
 		is := d.flags.view(d.iteration())
-		if was != nil && sameDraft(*was, *is) {
+		if was != nil && sameDraft(*was, *is) && sameBeyondView(x.NotStarted(), d.iteration()) {
 			d = nil
 		} else {
 			then.Draft = d.iteration()
@@ -199,6 +199,21 @@ func sameDraft(a, b iterationView) bool {
 		}
 	}
 	return digest(a) == digest(b)
+}
+
+// sameBeyondView compares what a view of a draft shows only the beginning of.
+func sameBeyondView(a, b *ldclient.Iteration) bool {
+	measured := func(it *ldclient.Iteration) []string {
+		out := keysOf(it.Metrics, func(m ldclient.IterationMetric) string { return fmt.Sprint(m.IsGroup, m.Key) })
+		slices.Sort(out)
+		return out
+	}
+	given := func(it *ldclient.Iteration) []string {
+		return keysOf(it.Treatments, func(x ldclient.Treatment) string {
+			return digest([]any{x.Name, x.Baseline, thousandthsOf(x.Percent), x.Parameters})
+		})
+	}
+	return a.Hypothesis == b.Hypothesis && slices.Equal(a.Attributes, b.Attributes) && slices.Equal(measured(a), measured(b)) && slices.Equal(given(a), given(b))
 }
 
 // sameExperiment reads an experiment once more before it is written to.

@@ -335,17 +335,24 @@ var stopIteration = update(Spec{
 	then := flags.rules(at.Environment, running)
 	for i, r := range then {
 		for _, set := range winner.Parameters {
-			if set.Flag == r.Flag {
+			if set.Flag == r.Flag && !r.gone {
 				then[i].Serves = flags.variation(set.Flag, set.VariationID)
 			}
 		}
 	}
 	var says []string
 	for i, r := range then {
+		if r.gone { // and nothing takes its place
+			p.Notes = append(p.Notes, fmt.Sprintf("the experiment ran on %s from flag %s, so nothing serves the winner there", r.Rule, r.Flag))
+			continue
+		}
 		says = append(says, fmt.Sprintf("%s of flag %s would serve %s to everyone it matches, instead of %s", r.Rule, r.Flag, r.Serves, p.Before.Rules[i].Serves))
 	}
-	p.Says = fmt.Sprintf("stop %s, which runs since %s, with %s as the winner (%s): %s", experimentWords(x, at), running.Started, treatmentName(flags, winner),
-		short(clean(in.Reason), 200), strings.Join(says, ", "))
+	p.Says = fmt.Sprintf("stop %s, which runs since %s, with %s as the winner (%s)", experimentWords(x, at), running.Started, treatmentName(flags, winner),
+		short(clean(in.Reason), 200))
+	if len(says) > 0 {
+		p.Says += ": " + strings.Join(says, ", ")
+	}
 	p.Apply = func(ctx context.Context, how manner) (*experimentState, error) {
 		over, ended := *x, *running
 		ended.Status, ended.WinnerID, ended.WinningReason = ldclient.IterationStopped, winner.ID, in.Reason
@@ -369,8 +376,11 @@ var stopIteration = update(Spec{
 // treatment finds the one treatment that said means: by id, by name, or by the variation that it gives.
 func (t tested) treatment(it *ldclient.Iteration, said string) (ldclient.Treatment, error) {
 	said = strings.TrimSpace(said)
+	if clean(said) == "" {
+		return ldclient.Treatment{}, badf("winningTreatmentId: there is no treatment without a name; the winner is one of %s", t.treatments(it.Treatments))
+	}
 	for _, means := range []func(ldclient.Treatment) bool{
-		func(x ldclient.Treatment) bool { return x.ID == said && said != "" },
+		func(x ldclient.Treatment) bool { return x.ID == said },
 		func(x ldclient.Treatment) bool { return x.Name == said },
 		func(x ldclient.Treatment) bool { return strings.EqualFold(x.Name, said) },
 		func(x ldclient.Treatment) bool { return t.gives(x) == said },

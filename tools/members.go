@@ -96,7 +96,7 @@ func memberBy(ctx context.Context, ld *ldclient.Client, said string) (*ldclient.
 	if err != nil {
 		return nil, err
 	}
-	if len(got.Items) != 1 {
+	if len(got.Items) != 1 || !strings.EqualFold(got.Items[0].Email, said) { // part of an address is somebody else's
 		return nil, absent("member", short(clean(said), 100), nil)
 	}
 	return &got.Items[0], nil

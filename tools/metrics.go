@@ -108,6 +108,7 @@ type metricState struct {
 	Aggregation string    `json:"valueAggregation,omitempty" doc:"of values"`
 	EventKey    string    `json:"eventKey,omitempty"`
 	URLs        []pageURI `json:"urls,omitempty" doc:"the first ten"`
+	OtherURLs   []pageURI `json:"-"` // so that a change of them is one
 	Selector    string    `json:"selector,omitempty"`
 	Unit        string    `json:"unit,omitempty"`
 	Success     string    `json:"successCriteria,omitempty"`
@@ -133,8 +134,13 @@ func viewOfFields(f ldclient.NewMetric) metricState {
 	if f.Numeric {
 		v.Aggregation = f.Aggregation
 	}
-	for _, u := range ten(f.URLs, 0) {
-		v.URLs = append(v.URLs, pageURI{u.Kind, u.URL + u.Substring + u.Pattern})
+	for i, u := range f.URLs {
+		page := pageURI{u.Kind, u.URL + u.Substring + u.Pattern}
+		if i < firstOf {
+			v.URLs = append(v.URLs, page)
+		} else {
+			v.OtherURLs = append(v.OtherURLs, page)
+		}
 	}
 	return v
 }

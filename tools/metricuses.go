@@ -15,11 +15,16 @@ type metricUses struct {
 	total, active, activeRollout *int
 	lastRollout                  string   // in words, "" where it is not known
 	groups                       []string // keys
+	moreGroups                   *int     // how many there are besides, nil where LaunchDarkly did not tell
 }
 
 func usesOfMetric(ld *ldclient.Client, m *ldclient.Metric) metricUses {
 	u := metricUses{experiments: experimentsInWords(ld, m.Experiments), total: m.ExperimentCount, active: m.ActiveExperiments, activeRollout: m.ActiveRollouts,
 		groups: keysOf(m.Groups, func(g ldclient.MetricGroupRef) string { return g.Key })}
+	if m.GroupCount != nil || len(m.Groups) > 0 {
+		more := max(0, orElse(m.GroupCount, 0)-len(m.Groups))
+		u.moreGroups = &more
+	}
 	if r := m.LastRollout; r != nil && ld.Scope().AllowsEnvironment(r.Environment) {
 		u.lastRollout = fmt.Sprintf("flag %s in %s (%s)", r.Flag, r.Environment, r.Status)
 	}
@@ -27,7 +32,8 @@ func usesOfMetric(ld *ldclient.Client, m *ldclient.Metric) metricUses {
 }
 
 func usesOfGroup(ld *ldclient.Client, g *ldclient.MetricGroup) metricUses {
-	return metricUses{experiments: experimentsInWords(ld, g.Experiments), total: g.ExperimentCount, active: g.ActiveExperiments, activeRollout: g.ActiveRollouts}
+	none := 0 // a group is in no other
+	return metricUses{experiments: experimentsInWords(ld, g.Experiments), total: g.ExperimentCount, active: g.ActiveExperiments, activeRollout: g.ActiveRollouts, moreGroups: &none}
 }
 
 func experimentsInWords(ld *ldclient.Client, list []ldclient.MetricExperiment) []string {
@@ -116,10 +122,15 @@ func (u metricUses) deletable(what string, policies []string) (notes []string, e
 		return nil, cannot("%s is measured by %s; stop them first", what, u.now())
 	case len(u.groups) > 0:
 		return nil, cannot("%s is in metric groups (%s); take it out of them with update-metric-group first", what, keyList(u.groups))
+	case orElse(u.moreGroups, 0) > 0:
+		return nil, cannot("%s is in %s; take it out of them with update-metric-group first", what, numberOf(*u.moreGroups, "metric group"))
 	case len(policies) > 0:
 		return nil, cannot("%s is attached to guarded rollouts by release policies (%s); take it out of them with update-release-policy first", what, keyList(policies))
 	}
 	notes = u.doubts()
+	if u.moreGroups == nil {
+		notes = append(notes, "LaunchDarkly did not tell whether metric groups hold it; look with list-metric-groups before you agree")
+	}
 	if n := u.count(); n > 0 && len(notes) == 0 {
 		notes = append(notes, fmt.Sprintf("%s used it%s, and lose it", numberOf(n, "experiment"), ofThese(u.experiments)))
 	}

@@ -197,7 +197,7 @@ var updatePromptSnippet = update(Spec{
 		if err := keepsSecrets(x.name, *x.is, *x.want); err != nil {
 			return nil, err
 		}
-		says = append(says, fmt.Sprintf("%s from %q to %q", x.name, short(clean(*x.is), 300), short(clean(*x.want), 300)))
+		says = append(says, x.name+" "+fromTo(*x.is, *x.want, 300))
 		*x.is, *x.to = *x.want, x.want
 	}
 	if in.Tags != nil {
@@ -214,7 +214,7 @@ var updatePromptSnippet = update(Spec{
 		return &plan[snippetView]{intent: intent{Nothing: fmt.Sprintf("prompt snippet %s is so already", in.Snippet)}, Before: &before}, nil
 	}
 	uses := snippetUses(ctx, ld, in.Project, in.Snippet)
-	notes := []string{uses.says("it is used by")}
+	notes := append(losesUnseen("text", before.Text, after.Text), uses.says("it is used by"))
 	if len(uses.Uses) > 0 || uses.Unknown != "" {
 		notes = append(notes, "LaunchDarkly documents that variations keep the version that they name, but also that a change reaches all that use it: look at them afterwards with get-ai-config")
 	}

@@ -212,7 +212,18 @@ func (b *ruleBuilder) replaceRules(rules []newRule) (ldclient.Instruction, strin
 		}
 		out, all = append(out, rule), append(all, words)
 	}
-	return ldclient.ReplaceRules(out), fmt.Sprintf("replace all %d rules by %d: %s", len(b.rules), len(out), strings.Join(all, "; ")), nil
+	var gone []string
+	for n, r := range b.rules {
+		gone = append(gone, b.name(n)+", which serves "+serves(b.flag, r.RuleServe))
+	}
+	words := fmt.Sprintf("replace all %d rules", len(b.rules))
+	if len(gone) > 0 {
+		words += " (" + short(keyList(gone), 600) + ")"
+	}
+	if len(all) == 0 {
+		return ldclient.ReplaceRules(out), words + " by none", nil
+	}
+	return ldclient.ReplaceRules(out), fmt.Sprintf("%s by %d: %s", words, len(out), strings.Join(all, "; ")), nil
 }
 
 func (b *ruleBuilder) newRule(r newRule) (ldclient.NewRule, string, error) {
