@@ -39,6 +39,9 @@ func (k *hostedCode) run(ctx context.Context, c *call) (any, error) {
 	} else if why != "" {
 		return nil, refuse("%s is not available: %s.", is.Name, why)
 	}
+	if err := c.fits(); err != nil {
+		return nil, err
+	}
 	k = is.code.(*hostedCode)
 	for name := range k.takes {
 		if _, there := given[name]; !there && h.standIn(name) != "" {
