@@ -272,10 +272,28 @@ func TestMaskSecrets(t *testing.T) {
 		`{"config":{"url":"u","nested":{"deep":["x",1]}},"name":"n"}`:                                                                                  `{"config":{"nested":{"deep":["****",1]},"url":"****"},"name":"n"}`,
 		`{"url":"https://hooks.example/services/T/B/x?y=z","siteUrl":"https://me:pw@example.com","selfUrl":"/api/v2/x","plain":"https://example.com"}`: `{"plain":"https://example.com","selfUrl":"/api/v2/x","siteUrl":"https://example.com/****","url":"https://hooks.example/****"}`,
 		`[{"op":"replace","path":"/secret","value":"x"},{"op":"add","path":"/name","value":"n"}]`:                                                      `[{"op":"replace","path":"/secret","value":"****"},{"op":"add","path":"/name","value":"n"}]`,
+		`[{"op":"replace","path":"/config/deep/x","value":"x"},{"op":"replace","path":"/url","value":"https://hooks.example/T/x"}]`:                    `[{"op":"replace","path":"/config/deep/x","value":"****"},{"op":"replace","path":"/url","value":"https://hooks.example/****"}]`,
 	} {
 		var v any
 		json.Unmarshal([]byte(in), &v)
 		got, _ := MaskSecrets(v, true)
+		if b, _ := json.Marshal(got); string(b) != want {
+			t.Errorf("%s: %s", in, b)
+		}
+	}
+}
+
+// TestMaskAuditEntries: the audit log shows settings for other services whole, and those of flags.
+func TestMaskAuditEntries(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"kind":"webhook","titleVerb":"changed","currentVersion":{"name":"n","url":"https://hooks.example/T/x"},"delta":[{"op":"replace","path":"/url","value":"https://hooks.example/T/x"}]}`: `{"currentVersion":{"name":"n","url":"https://hooks.example/****"},"delta":[{"op":"replace","path":"/url","value":"https://hooks.example/****"}],"kind":"webhook","titleVerb":"changed"}`,
+		`{"items":[{"kind":"integration","currentVersion":{"config":{"region":"x"}}},{"kind":"flag","currentVersion":{"config":{"a":"b"},"url":"https://example.com/a"}}]}`:                     `{"items":[{"currentVersion":{"config":{"region":"****"}},"kind":"integration"},{"currentVersion":{"config":{"a":"b"},"url":"https://example.com/a"},"kind":"flag"}]}`,
+		`{"kind":"flag","currentVersion":{"environments":{"test":{"apiKey":"x"}}},"previousVersion":{"mobileKey":"x"}}`:                                                                         `{"currentVersion":{"environments":{"test":{"apiKey":"****"}}},"kind":"flag","previousVersion":{"mobileKey":"****"}}`,
+		`{"kind":"webhook","url":"https://example.com/a"}`: `{"kind":"webhook","url":"https://example.com/a"}`,
+	} {
+		var v any
+		json.Unmarshal([]byte(in), &v)
+		got, _ := MaskSecrets(v, false)
 		if b, _ := json.Marshal(got); string(b) != want {
 			t.Errorf("%s: %s", in, b)
 		}
