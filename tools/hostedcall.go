@@ -228,6 +228,8 @@ func hostedNext(e *hosted.Error) string {
 		return "No answer was waited for."
 	case e.Kind == hosted.Silent:
 		return "Ask for less, or try again." + others
+	case e.Kind == hosted.TooLong:
+		return "Ask for less: a smaller limit, a filter, a shorter time." + others
 	case e.Kind == hosted.Lost:
 		return "Call it again."
 	case e.Kind == hosted.Protocol:
