@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -146,6 +147,31 @@ func TestWriteAPIKeepsToTools(t *testing.T) {
 		if !strings.Contains(got, test.want) || (len(w.writes) > 0) != strings.Contains(test.want, "changed") {
 			t.Errorf("%s: %v %s", name, w.writes, got)
 		}
+	}
+}
+
+// TestRawCallsAreNoted: the audit file and the log tell which operation was called, allowed or refused.
+func TestRawCallsAreNoted(t *testing.T) {
+	var audit, log bytes.Buffer
+	w := newWholeAPI(t)
+	r := w.rigOf(t, func(s *setup) {
+		s.Toolsets, s.Audit, s.Confirm, s.Log = []string{"dynamic"}, &audit, "never", slog.New(slog.NewJSONHandler(&log, nil))
+	})
+	for _, args := range []string{
+		`{"name":"write-api","arguments":{"operation":"patchTeam","path":{"teamKey":"t"},"body":{"instructions":[{"kind":"updateName","value":"n"}]}}}`,
+		`{"name":"write-api","arguments":{"operation":"postToken","body":{}}}`,
+	} {
+		r.raw("call-write-tool", args)
+	}
+	r.raw("call-read-tool", `{"name":"read-api","arguments":{"operation":"getTeams"}}`)
+	r.server.Close()
+	for _, want := range []string{`"tool":"write-api","operation":"PATCH /teams/{teamKey}","resource":"team/t","outcome":"ok"`, `"tool":"write-api","operation":"POST /tokens","outcome":"refused"`} {
+		if !strings.Contains(audit.String(), want) {
+			t.Errorf("%s is not in %s", want, audit.String())
+		}
+	}
+	if !strings.Contains(log.String(), `"operation":"GET /teams"`) {
+		t.Error(log.String())
 	}
 }
 
