@@ -1,11 +1,13 @@
 package tools_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"github.com/ld-mcp/ld-mcp/tools"
@@ -56,6 +58,43 @@ func TestDynamicHostedReadOnly(t *testing.T) {
 	}
 	if got := f.seen(); !slices.Equal(got, []string{"query-logs {}"}) {
 		t.Errorf("sent %v", got)
+	}
+}
+
+// TestDynamicConfirmed: what is called through call-write-tool is put to the person in each protocol, by its own name, and made once after a yes.
+func TestDynamicConfirmed(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range protocols {
+		if !protocol.asks {
+			continue
+		}
+		t.Run(protocol.version, func(t *testing.T) {
+			t.Parallel()
+			for name, args := range map[string]string{
+				"toggle-flag":  `{"projectKey":"shop","flagKey":"dark-mode","env":"production","on":true,"comment":"c"}`,
+				"create-graph": `{"projectKey":"shop","environmentKey":"production","comment":"c"}`,
+				"write-api":    `{"operation":"updateBigSegmentContextTargets","path":{"projectKey":"shop","environmentKey":"production","segmentKey":"vip"},"body":{"included":{"add":["user-1002"]}},"comment":"c"}`,
+			} {
+				for _, action := range []mcp.ElicitationResponseAction{"accept", "decline"} {
+					var audit bytes.Buffer
+					f := newFake(t, def("create-graph", adds, "projectKey", "environmentKey"))
+					p := &person{action: action}
+					r := startHosted(t, f, []string{"create-graph"}, dynamically, func(s *setup) {
+						s.Audit = &audit
+						s.mcp = []client.ClientOption{client.WithProtocolVersion(protocol.version), client.WithElicitationHandler(p)}
+					})
+					got := r.callWith("call-write-tool", map[string]any{"name": name, "arguments": json.RawMessage(args)})
+					made := len(f.seen()) + len(r.Writes())
+					if p.question == "" || strings.HasPrefix(got, "!") != (action == "decline") || (made == 1) != (action == "accept") {
+						t.Errorf("%s, %s: asked %q, made %d: %s", name, action, p.question, made, got)
+					}
+					r.server.Close()
+					if !strings.Contains(audit.String(), `"tool":"`+name+`"`) || strings.Contains(audit.String(), "call-write-tool\"") {
+						t.Error(audit.String())
+					}
+				}
+			}
+		})
 	}
 }
 
