@@ -272,10 +272,28 @@ func TestMaskSecrets(t *testing.T) {
 		`{"config":{"url":"u","nested":{"deep":["x",1]}},"name":"n"}`:                                                                                  `{"config":{"nested":{"deep":["****",1]},"url":"****"},"name":"n"}`,
 		`{"url":"https://hooks.example/services/T/B/x?y=z","siteUrl":"https://me:pw@example.com","selfUrl":"/api/v2/x","plain":"https://example.com"}`: `{"plain":"https://example.com","selfUrl":"/api/v2/x","siteUrl":"https://example.com/****","url":"https://hooks.example/****"}`,
 		`[{"op":"replace","path":"/secret","value":"x"},{"op":"add","path":"/name","value":"n"}]`:                                                      `[{"op":"replace","path":"/secret","value":"****"},{"op":"add","path":"/name","value":"n"}]`,
+		`[{"op":"replace","path":"/config/deep/x","value":"x"},{"op":"replace","path":"/url","value":"https://hooks.example/T/x"}]`:                    `[{"op":"replace","path":"/config/deep/x","value":"****"},{"op":"replace","path":"/url","value":"https://hooks.example/****"}]`,
 	} {
 		var v any
 		json.Unmarshal([]byte(in), &v)
 		got, _ := MaskSecrets(v, true)
+		if b, _ := json.Marshal(got); string(b) != want {
+			t.Errorf("%s: %s", in, b)
+		}
+	}
+}
+
+// TestMaskAuditEntries: the audit log shows settings for other services whole, and those of flags.
+func TestMaskAuditEntries(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"kind":"webhook","titleVerb":"changed","currentVersion":{"name":"n","url":"https://hooks.example/T/x"},"delta":[{"op":"replace","path":"/url","value":"https://hooks.example/T/x"}]}`: `{"currentVersion":{"name":"n","url":"https://hooks.example/****"},"delta":[{"op":"replace","path":"/url","value":"https://hooks.example/****"}],"kind":"webhook","titleVerb":"changed"}`,
+		`{"items":[{"kind":"integration","currentVersion":{"config":{"region":"x"}}},{"kind":"flag","currentVersion":{"config":{"a":"b"},"url":"https://example.com/a"}}]}`:                     `{"items":[{"currentVersion":{"config":{"region":"****"}},"kind":"integration"},{"currentVersion":{"config":{"a":"b"},"url":"https://example.com/a"},"kind":"flag"}]}`,
+		`{"kind":"flag","currentVersion":{"environments":{"test":{"apiKey":"x"}}},"previousVersion":{"mobileKey":"x"}}`:                                                                         `{"currentVersion":{"environments":{"test":{"apiKey":"****"}}},"kind":"flag","previousVersion":{"mobileKey":"****"}}`,
+		`{"kind":"webhook","url":"https://example.com/a"}`: `{"kind":"webhook","url":"https://example.com/a"}`,
+	} {
+		var v any
+		json.Unmarshal([]byte(in), &v)
+		got, _ := MaskSecrets(v, false)
 		if b, _ := json.Marshal(got); string(b) != want {
 			t.Errorf("%s: %s", in, b)
 		}
@@ -304,6 +322,8 @@ func TestRepliesAreCutToTheScope(t *testing.T) {
 		{"GET /projects", ""}, {"GET /approval-requests", ""}, {"POST /auditlog", ""}, {"GET /usage/total-mau", ""}, {"GET /usage/total-mau", "environmentKey=test"},
 		{"GET /usage/total-mau", "projectKey=mobile"}, {"GET /usage/total-mau", "projectKey=shop&projectKey=mobile"}, {"GET /usage/total-mau", "projectKey=shop&environmentKey=production"},
 		{"GET /flags/{projectKey}", "env=test&env=production"}, {"GET /destinations", ""}, {"GET /webhooks", ""},
+		{"GET /auditlog", "spec=proj/shop"}, {"GET /auditlog", "spec=proj/shop:env/*:flag/*"}, {"GET /auditlog", "spec=proj/*:env/test:flag/*"}, {"GET /auditlog", "spec=proj/shop:proj/*:env/test"},
+		{"GET /usage/total-mau", "projectKey=shop"}, {"GET /engineering-insights/deployments", "projectKey=shop"},
 	} {
 		query, _ := url.ParseQuery(test.query)
 		_, err := c.API.Call(t.Context(), apiCall(t, test.op, inShop, query, ""))
@@ -316,10 +336,35 @@ func TestRepliesAreCutToTheScope(t *testing.T) {
 			t.Errorf("%s: %v", op, err)
 		}
 	}
+	for _, test := range []struct{ op, query string }{
+		{"GET /auditlog", "spec=proj/shop:env/test:flag/*"}, {"GET /usage/total-mau", "projectKey=shop&environmentKey=test"}, {"GET /projects/{projectKey}/experiments", ""},
+	} {
+		query, _ := url.ParseQuery(test.query)
+		if _, err := c.API.Call(t.Context(), apiCall(t, test.op, inShop, query, "")); err != nil {
+			t.Errorf("%s ?%s: %v", test.op, test.query, err)
+		}
+	}
 	for _, op := range []string{"GET /members", "GET /caller-identity", "GET /versions"} {
 		if _, err := c.API.Call(t.Context(), apiCall(t, op, inShop, nil, "")); err != nil {
 			t.Errorf("%s: %v", op, err)
 		}
+	}
+}
+
+// TestTeamsAreCutToTheScope: what a reply on the account lists of projects is only what is in scope.
+func TestTeamsAreCutToTheScope(t *testing.T) {
+	c, err := New(Config{Token: StaticToken("api-x"), Scope: Scope{Projects: []string{"shop"}}, Transport: answering(func(*http.Request) (int, http.Header, string) {
+		return 200, nil, `{"items":[{"key":"crew","projects":{"totalCount":2,"items":[{"key":"shop"},{"key":"secret"}]},"roles":{"items":[{"key":"r"}]}},{"key":"b","projects":[{"key":"secret"}]}]}`
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.API.Call(t.Context(), apiCall(t, "GET /teams", nil, nil, ""))
+	if err != nil || !got.Cut {
+		t.Fatal(got, err)
+	}
+	if b, _ := json.Marshal(got.Value); string(b) != `{"items":[{"key":"crew","projects":{"items":[{"key":"shop"}],"totalCount":2},"roles":{"items":[{"key":"r"}]}},{"key":"b","projects":[]}]}` {
+		t.Errorf("%s", b)
 	}
 }
 

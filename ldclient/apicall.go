@@ -161,17 +161,24 @@ func (r *anyReply) stream(d *json.Decoder) error {
 // accountReads are the parts of the API that show the account itself and nothing of its projects.
 var accountReads = []string{"", "caller-identity", "versions", "public-ip-list", "openapi.json", "members", "teams", "roles", "tokens", "announcements"}
 
+// mingled are the parts of the API whose replies do not tell to which environment each item belongs.
+var mingled = []string{"auditlog", "usage", "engineering-insights"}
+
 // outside refuses to read what shows all projects where only some may be touched: such a reply cannot be told apart.
 func (s *APIService) outside(k APICall, at Target, also []Target) error {
-	if s.c.cfg.Scope.all() || at.Project != "" || len(also) > 0 {
-		return nil
-	}
 	first := ""
 	if segs := k.Op.Segments(); len(segs) > 0 {
 		first = segs[0]
 	}
-	if slices.Contains(accountReads, first) {
+	inProject := at.Project != "" || len(also) > 0
+	inEnvironment := at.Environment != "" || slices.ContainsFunc(also, func(t Target) bool { return t.Environment != "" })
+	switch scope := s.c.cfg.Scope; {
+	case scope.all(), !inProject && slices.Contains(accountReads, first):
 		return nil
+	case inProject && (inEnvironment || s.Writes(k.Op) || !scope.limitsEnvironments() || !slices.Contains(mingled, first)):
+		return nil
+	case inProject:
+		return &ScopeError{Target: at, Reason: k.Op.String() + " shows more than the environments of this server's scope, unless it is given one of them"}
 	}
 	return &ScopeError{Target: at, Reason: k.Op.String() + " shows more than the projects and environments of this server's scope"}
 }
@@ -181,14 +188,18 @@ func (s Scope) all() bool {
 	return len(s.Projects)+len(s.Environments) == 0 && !slices.ContainsFunc(s.also, func(o Scope) bool { return !o.all() })
 }
 
+func (s Scope) limitsEnvironments() bool {
+	return len(s.Environments) > 0 || slices.ContainsFunc(s.also, Scope.limitsEnvironments)
+}
+
 // cutReply takes out of a reply what belongs to environments and projects outside the scope, where the reply says so.
 func (s Scope) cutReply(op *openapi.Operation, v any) (any, bool) {
 	if s.all() {
 		return v, false
 	}
 	cut := false
-	var walk func(v any, environments bool) any
-	outside := func(m map[string]any, isEnvironment bool) bool {
+	var walk func(v any, of string) any // of is what the list holds: environments, projects, or something else
+	outside := func(m map[string]any, of string) bool {
 		for name, v := range m {
 			key, _ := v.(string)
 			if key == "" {
@@ -197,29 +208,32 @@ func (s Scope) cutReply(op *openapi.Operation, v any) (any, bool) {
 				}
 			}
 			name = foldName(name)
-			if key != "" && (slices.Contains(projectNames, name) && !s.AllowsProject(key) ||
-				(slices.Contains(environmentNames, name) || name == "key" && isEnvironment) && !s.AllowsEnvironment(key)) {
+			if key != "" && ((slices.Contains(projectNames, name) || name == "key" && of == "projects") && !s.AllowsProject(key) ||
+				(slices.Contains(environmentNames, name) || name == "key" && of == "environments") && !s.AllowsEnvironment(key)) {
 				return true
 			}
 		}
 		return false
 	}
-	walk = func(v any, environments bool) any {
+	walk = func(v any, of string) any {
 		switch v := v.(type) {
 		case []any:
 			kept := make([]any, 0, len(v))
 			for _, item := range v {
-				if m, ok := item.(map[string]any); ok && outside(m, environments) {
+				if m, ok := item.(map[string]any); ok && outside(m, of) {
 					cut = true
 					continue
 				}
-				kept = append(kept, walk(item, false))
+				kept = append(kept, walk(item, ""))
 			}
 			return kept
 		case map[string]any:
 			for name, inner := range v {
-				here := foldName(name) == "environments" || environments && name == "items"
-				if m, ok := inner.(map[string]any); ok && here && m["items"] == nil {
+				here := foldName(name)
+				if name == "items" {
+					here = of
+				}
+				if m, ok := inner.(map[string]any); ok && here == "environments" && m["items"] == nil {
 					for key := range m {
 						if !s.AllowsEnvironment(key) {
 							delete(m, key)
@@ -232,8 +246,11 @@ func (s Scope) cutReply(op *openapi.Operation, v any) (any, bool) {
 		}
 		return v
 	}
-	segs := op.Segments()
-	return walk(v, len(segs) > 0 && segs[len(segs)-1] == "environments"), cut
+	last := ""
+	if segs := op.Segments(); len(segs) > 0 {
+		last = segs[len(segs)-1]
+	}
+	return walk(v, last), cut
 }
 
 // thirdParty are the parts of the API that keep secrets of other services in settings of any name.

@@ -70,7 +70,12 @@ func (m *masker) value(v any, whole bool) any {
 }
 
 func (m *masker) object(v map[string]any, whole bool) {
-	paired := pairedSecret(v)
+	if !m.config && ofThirdParty(v) {
+		m.config = true
+		defer func() { m.config = false }()
+	}
+	step := pointed(v)
+	paired := SecretPath(step) || m.config && slices.ContainsFunc(strings.Split(step, "/"), ConfigName)
 	for name, inner := range v {
 		_, isObject := inner.(map[string]any)
 		hide := whole || paired && foldName(name) == "value"
@@ -80,7 +85,8 @@ func (m *masker) object(v map[string]any, whole bool) {
 		case m.config && ConfigName(name):
 			hide = true
 		}
-		if text, ok := inner.(string); ok && m.config && strings.HasSuffix(foldName(name), "url") && !hide {
+		leads := strings.HasSuffix(foldName(name), "url") || foldName(name) == "value" && strings.HasSuffix(foldName(step), "url")
+		if text, ok := inner.(string); ok && m.config && leads && !hide {
 			v[name] = m.address(text)
 			continue
 		}
@@ -98,14 +104,26 @@ func (m *masker) address(text string) string {
 	return u.Scheme + "://" + u.Host + "/" + Masked
 }
 
-// pairedSecret reports whether v is a step of a JSON Patch that leads to a secret.
-func pairedSecret(v map[string]any) bool {
+// pointed is where a step of a JSON Patch leads, in any spelling of path; "" where v is none.
+func pointed(v map[string]any) string {
+	var all []string
 	for name, inner := range v {
-		if text, _ := inner.(string); foldName(name) == "path" && SecretPath(text) {
-			return true
+		if text, _ := inner.(string); text != "" && foldName(name) == "path" {
+			all = append(all, text)
 		}
 	}
-	return false
+	return strings.Join(all, "/")
+}
+
+// ofThirdParty reports whether v is an entry of the audit log on settings for another service, which it shows whole.
+func ofThirdParty(v map[string]any) bool {
+	kind, _ := v["kind"].(string)
+	kind = foldName(kind)
+	_, told := v["titleVerb"]
+	for _, name := range []string{"currentVersion", "previousVersion", "delta", "accesses"} {
+		told = told || v[name] != nil
+	}
+	return told && (strings.HasPrefix(kind, "webhook") || strings.HasPrefix(kind, "integration") || strings.HasPrefix(kind, "destination"))
 }
 
 // SecretPath reports whether a JSON Pointer leads to a secret or into one.

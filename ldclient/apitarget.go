@@ -162,6 +162,9 @@ func lastWord(segs []string) string {
 // readTarget adds what the query of a read names; all of it must be in scope.
 func readTarget(at Target, query place) (Target, []Target) {
 	projects, environments := query.projects, query.environments
+	if query.elsewhere { // nobody can tell where
+		return Target{Kind: at.Kind, Key: at.Key}, nil
+	}
 	if len(projects)+len(environments) == 0 {
 		return at, nil
 	}

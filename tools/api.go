@@ -101,6 +101,7 @@ func (in operationInput) prepare(ctx context.Context, c *call) (*openapi.Documen
 	if k.Op, err = doc.Find(in.Operation); err != nil {
 		return nil, k, badf("operation: %v", err)
 	}
+	c.raw = k.Op.String()
 	return doc, k, nil
 }
 

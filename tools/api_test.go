@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -116,6 +117,61 @@ func TestAllowOperations(t *testing.T) {
 		if got := r.raw("write-api", fmt.Sprintf(test.call, `,"comment":"c"`)); !strings.Contains(got, test.want) || len(w.writes) > 0 {
 			t.Errorf("%s: %s", name, got)
 		}
+	}
+}
+
+// TestWriteAPIKeepsToTools: what a tool does is left to it, reviews too, and what the operator left out is not done in another way.
+func TestWriteAPIKeepsToTools(t *testing.T) {
+	const (
+		review = `{"operation":"postApprovalRequestReview","path":{"id":"1"},"body":{"kind":"approve"},"comment":"c"}`
+		ofFlag = `{"operation":"postApprovalRequestReviewForFlag","path":{"projectKey":"shop","featureFlagKey":"f","environmentKey":"test","id":"1"},"body":{"kind":"approve"},"comment":"c"}`
+		metric = `{"operation":"patchMetric","path":{"projectKey":"shop","metricKey":"m"},"body":[{"op":"replace","path":"/name","value":"n"}],"comment":"c","confirm":"m"}`
+		invite = `{"operation":"postMembers","body":[{"email":"a@example.com"}],"comment":"c","confirm":"account"}`
+	)
+	for name, test := range map[string]struct {
+		exclude, allow []string
+		call, want     string
+	}{
+		"a review":                {nil, nil, review, "use review-approval-request instead"},
+		"a review of a flag's":    {nil, nil, ofFlag, "use review-approval-request instead"},
+		"a review, left out":      {[]string{"review-*"}, nil, review, "left out review-approval-request"},
+		"a metric":                {nil, nil, metric, `"changed":true`},
+		"a metric, left out":      {[]string{"update-metric"}, nil, metric, "left out update-metric"},
+		"a metric, listed though": {[]string{"update-metric"}, []string{"patchMetric"}, metric, `"changed":true`},
+		"members, left out":       {[]string{"invite-*"}, nil, invite, "left out invite-members"},
+		"something else left out": {[]string{"create-metric"}, nil, metric, `"changed":true`},
+	} {
+		w := newWholeAPI(t)
+		r := w.rigOf(t, func(s *setup) { s.AllowReview, s.ExcludeTools, s.AllowOperations = true, test.exclude, test.allow })
+		got := r.raw("write-api", test.call)
+		if !strings.Contains(got, test.want) || (len(w.writes) > 0) != strings.Contains(test.want, "changed") {
+			t.Errorf("%s: %v %s", name, w.writes, got)
+		}
+	}
+}
+
+// TestRawCallsAreNoted: the audit file and the log tell which operation was called, allowed or refused.
+func TestRawCallsAreNoted(t *testing.T) {
+	var audit, log bytes.Buffer
+	w := newWholeAPI(t)
+	r := w.rigOf(t, func(s *setup) {
+		s.Toolsets, s.Audit, s.Confirm, s.Log = []string{"dynamic"}, &audit, "never", slog.New(slog.NewJSONHandler(&log, nil))
+	})
+	for _, args := range []string{
+		`{"name":"write-api","arguments":{"operation":"patchTeam","path":{"teamKey":"t"},"body":{"instructions":[{"kind":"updateName","value":"n"}]}}}`,
+		`{"name":"write-api","arguments":{"operation":"postToken","body":{}}}`,
+	} {
+		r.raw("call-write-tool", args)
+	}
+	r.raw("call-read-tool", `{"name":"read-api","arguments":{"operation":"getTeams"}}`)
+	r.server.Close()
+	for _, want := range []string{`"tool":"write-api","operation":"PATCH /teams/{teamKey}","resource":"team/t","outcome":"ok"`, `"tool":"write-api","operation":"POST /tokens","outcome":"refused"`} {
+		if !strings.Contains(audit.String(), want) {
+			t.Errorf("%s is not in %s", want, audit.String())
+		}
+	}
+	if !strings.Contains(log.String(), `"operation":"GET /teams"`) {
+		t.Error(log.String())
 	}
 }
 

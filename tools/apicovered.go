@@ -31,13 +31,14 @@ var covered = sync.OnceValue(func() map[string][]string {
 // twins are other ways to do what a tool does.
 var twins = map[string]string{
 	"POST /approval-requests": "create-approval-request",
-	"POST /projects/{}/flags/{}/environments/{}/approval-requests-flag-copy": "create-approval-request",
-	"POST /projects/{}/flags/{}/environments/{}/approval-requests/{}/apply":  "apply-approval-request",
-	"PATCH /flags/{}/{}/expiring-user-targets/{}":                            "manage-expiring-targets",
-	"PATCH /users/{}/{}/expiring-user-targets/{}":                            "manage-expiring-targets",
-	"PATCH /segments/{}/{}/expiring-user-targets/{}":                         "manage-segment-expiring-targets",
-	"PUT /projects/{}/environments/{}/contexts/{}/{}/flags/{}":               "update-individual-targets",
-	"PUT /users/{}/{}/{}/flags/{}":                                           "update-individual-targets",
+	"POST /projects/{}/flags/{}/environments/{}/approval-requests-flag-copy":  "create-approval-request",
+	"POST /projects/{}/flags/{}/environments/{}/approval-requests/{}/apply":   "apply-approval-request",
+	"POST /projects/{}/flags/{}/environments/{}/approval-requests/{}/reviews": "review-approval-request",
+	"PATCH /flags/{}/{}/expiring-user-targets/{}":                             "manage-expiring-targets",
+	"PATCH /users/{}/{}/expiring-user-targets/{}":                             "manage-expiring-targets",
+	"PATCH /segments/{}/{}/expiring-user-targets/{}":                          "manage-segment-expiring-targets",
+	"PUT /projects/{}/environments/{}/contexts/{}/{}/flags/{}":                "update-individual-targets",
+	"PUT /users/{}/{}/{}/flags/{}":                                            "update-individual-targets",
 }
 
 // shapeOfPath is an operation's method and path with {} for parameters.

@@ -27,11 +27,10 @@ func (s *Server) refuses(doc *openapi.Document, op *openapi.Operation, allow []s
 	r := refusedOperation{name: op.ID}
 	names, served := s.toolsFor(op)
 	switch {
-	case last == "reviews":
-		if s.opts.AllowReview {
-			return refusedOperation{}
-		}
+	case last == "reviews" && !s.opts.AllowReview:
 		return refusedOperation{why: "reviewing is for people, and whoever runs this server has not allowed it"}
+	case len(names) > 0 && !served && s.leftOut(names):
+		r.why = "whoever runs this server left out " + listed(names, len(names)) + ", which would do this"
 	case len(names) > 0 && !beyondTools(op):
 		r.why = "use " + oneOf(names) + " instead, which checks more"
 		if !served {
@@ -56,6 +55,11 @@ func (s *Server) refuses(doc *openapi.Document, op *openapi.Operation, allow []s
 		return refusedOperation{}
 	}
 	return r
+}
+
+// leftOut reports whether the operator left out all of some tools by name.
+func (s *Server) leftOut(names []string) bool {
+	return len(s.opts.ExcludeTools) > 0 && !slices.ContainsFunc(names, func(name string) bool { return !ldclient.MatchAny(s.opts.ExcludeTools, name) })
 }
 
 // refusesCall says why a call is not made, for what it is given too.

@@ -20,6 +20,7 @@ type auditLine struct {
 	Person   string    `json:"person,omitempty"`
 	Token    string    `json:"token,omitempty"` // name of a service token, which belongs to nobody
 	Tool     string    `json:"tool"`
+	Raw      string    `json:"operation,omitempty"` // of the REST API, where the tool calls any
 	Resource string    `json:"resource,omitempty"`
 	Outcome  outcome   `json:"outcome"`
 	Comment  string    `json:"comment,omitempty"`

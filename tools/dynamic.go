@@ -125,11 +125,22 @@ func (c *call) redirect() error {
 	if err != nil {
 		return err
 	}
-	if right := relayFor(t); right != stands.Name {
-		return badf("%s has the effect %q: call it with %s", t.Name, t.Effect, right)
-	}
 	c.tool, c.by, c.args = t, stands.Name, nil
+	if !t.unread() && t.hidden == "" { // what is hidden is refused with its reason
+		if err := c.fits(); err != nil {
+			c.tool, c.by = stands, ""
+			return err
+		}
+	}
 	c.req.Params.Name, c.req.Params.Arguments, c.req.Params.RawArguments = in.Tool, map[string]any(in.Arguments), nil
+	return nil
+}
+
+// fits refuses what a tool that stands for others must not be used for: clients let what reads pass.
+func (c *call) fits() error {
+	if right := relayFor(c.tool); c.by != "" && c.by != right && !(c.tool.isHosted() && c.tool.Effect == Read) {
+		return badf("%s has the effect %q: call it with %s", c.tool.Name, c.tool.Effect, right)
+	}
 	return nil
 }
 

@@ -39,6 +39,9 @@ func (k *hostedCode) run(ctx context.Context, c *call) (any, error) {
 	} else if why != "" {
 		return nil, refuse("%s is not available: %s.", is.Name, why)
 	}
+	if err := c.fits(); err != nil {
+		return nil, err
+	}
 	k = is.code.(*hostedCode)
 	for name := range k.takes {
 		if _, there := given[name]; !there && h.standIn(name) != "" {
@@ -225,6 +228,8 @@ func hostedNext(e *hosted.Error) string {
 		return "No answer was waited for."
 	case e.Kind == hosted.Silent:
 		return "Ask for less, or try again." + others
+	case e.Kind == hosted.TooLong:
+		return "Ask for less: a smaller limit, a filter, a shorter time." + others
 	case e.Kind == hosted.Lost:
 		return "Call it again."
 	case e.Kind == hosted.Protocol:

@@ -136,6 +136,9 @@ func TestHostedFailure(t *testing.T) {
 		"no JSON":             {status(200, `{"jsonrpc":"2.0","id":`, "Content-Type", "application/json"), "cut short", unknown},
 		"too long":            {status(200, `{"jsonrpc":"2.0","id":1,"result":{"x":"`+strings.Repeat("x", 9<<20)+`"}}`, "Content-Type", "application/json"), "larger than 8 MB", unknown},
 		"too long a stream":   {status(200, "data: "+strings.Repeat("x", 9<<20)+"\n\n", "Content-Type", "text/event-stream"), "larger than 8 MB", unknown},
+		"another's answer":    {status(200, `{"jsonrpc":"2.0","id":9999,"result":{"content":[{"type":"text","text":"for your eyes only"}]}}`, "Content-Type", "application/json"), "its answer is to another request", unknown},
+		"another's error":     {status(200, `{"jsonrpc":"2.0","id":9999,"error":{"code":-32602,"message":"for your eyes only"}}`, "Content-Type", "application/json"), "its answer is to another request", unknown},
+		"another's event":     {status(200, `data: {"jsonrpc":"2.0","id":9999,"result":{"content":[{"type":"text","text":"for your eyes only"}]}}`+"\n\n", "Content-Type", "text/event-stream"), "its answer is to another request", unknown},
 		"an empty stream":     {status(200, "", "Content-Type", "text/event-stream"), "does not answer as an MCP server does", unknown},
 		"cut short":           {status(200, `{"jsonrpc":"2.0"`, "Content-Type", "application/json", "Content-Length", "500"), "cut short", unknown},
 		"hangs up": {func(f *fakeHosted) {
@@ -159,6 +162,9 @@ func TestHostedFailure(t *testing.T) {
 			}
 			if !strings.HasSuffix(read, ".") {
 				t.Errorf("read: no whole sentence: %s", read)
+			}
+			if strings.Contains(read, "larger than") && !strings.Contains(read, "Ask for less") || strings.Contains(read, "eyes only") {
+				t.Errorf("read: %s", read)
 			}
 			write := r.call("create-graph", `{"projectKey":"shop","env":"test"}`)
 			if !strings.HasPrefix(write, "! LaunchDarkly's hosted ") || !strings.Contains(write, test.says) || !strings.Contains(write, test.after) {

@@ -45,6 +45,12 @@ func (t Tool) isHosted() bool {
 	return ok
 }
 
+// unread reports whether a tool is a hosted server's of which nothing is known.
+func (t *served) unread() bool {
+	k, ok := t.code.(*hostedCode)
+	return ok && k.from == nil && t.hidden == ""
+}
+
 const ofHosted = "A tool of LaunchDarkly's hosted MCP server"
 
 // unread is a tool that was named, as long as nothing is known of it.

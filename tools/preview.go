@@ -146,6 +146,12 @@ func (in previewInput) plannedBy(ctx context.Context, c *call) (intent, ldclient
 	case t.hidden != "" && t.hidden != becauseReadOnly:
 		return intent{}, c.target, refuse("%s is not available: %s.", t.Name, t.hidden)
 	}
+	if t.isHosted() {
+		return intent{}, c.target, badf("nobody here knows what %s would do, which LaunchDarkly's hosted server carries out; call it with dryRun true to see what would be sent", t.Name)
+	}
+	if _, stands := t.code.(relay); stands {
+		return intent{}, c.target, badf("give the name of the tool that is meant, and its arguments, rather than %s", t.Name)
+	}
 	args := maps.Clone(map[string]any(in.Arguments))
 	if args == nil {
 		args = map[string]any{}

@@ -36,6 +36,9 @@ func (r *recorder) record(ctx context.Context, c *call, o outcome, message strin
 		level = slog.LevelWarn
 	}
 	attrs := []any{"tool", c.tool.Name, "resource", c.resource(), "outcome", o, "bytes", size, "ms", took.Milliseconds(), "client", caller(ctx)}
+	if c.raw != "" {
+		attrs = append(attrs, "operation", c.raw)
+	}
 	if who := person(ctx); who != "" {
 		attrs = append(attrs, "caller", who)
 	}
@@ -85,7 +88,7 @@ func (c *call) resource() string {
 // line is what the audit file says of a call.
 func (c *call) line(ctx context.Context, o outcome) auditLine {
 	return auditLine{Time: time.Now().UTC(), Call: c.id, Client: caller(ctx), Person: person(ctx), Tool: c.tool.Name,
-		Resource: c.resource(), Outcome: o, Comment: clean(c.given.Comment)}
+		Raw: c.raw, Resource: c.resource(), Outcome: o, Comment: clean(c.given.Comment)}
 }
 
 type personKey struct{}

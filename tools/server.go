@@ -192,7 +192,7 @@ func (s *Server) listed(all []mcp.Tool) []mcp.Tool {
 		tool.RawInputSchema, tool.Annotations = s.published(t), t.hints()
 		if t.isHosted() {
 			tool.Title, tool.Description = t.Title, t.Doc
-		} else if s.opts.OutputSchemas {
+		} else if _, stands := t.code.(relay); s.opts.OutputSchemas && !stands { // hosted tools answer in any form
 			tool.RawOutputSchema = outputs.get(t.code.out(), func() json.RawMessage { return mustJSON(schemaOf(t.code.out())) })
 		}
 		out = append(out, tool)
@@ -269,7 +269,7 @@ func (s *Server) handler(t *served) server.ToolHandlerFunc {
 			}
 		}
 		s.record.record(ctx, c, o, "", len(text), time.Since(start), changed)
-		return result(text, s.opts.OutputSchemas && !t.isHosted()), nil
+		return result(text, s.opts.OutputSchemas && !c.tool.isHosted()), nil
 	}
 }
 

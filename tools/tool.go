@@ -214,6 +214,7 @@ type call struct {
 	args   map[string]any // as validated
 	target ldclient.Target
 	given  because
+	raw    string                 // operation of the REST API that was asked for by name
 	does   []ldclient.Instruction // as planned
 	needs  []need                 // as planned
 	as     time.Time              // what times in the arguments are counted from

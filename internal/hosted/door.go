@@ -48,6 +48,9 @@ func (t *tap) SendRequest(ctx context.Context, req transport.JSONRPCRequest) (*t
 	if trip == nil || req.Method != string(mcp.MethodToolsList) && req.Method != string(mcp.MethodToolsCall) {
 		return got, nil
 	}
+	if got.ID.String() != req.ID.String() && (got.Error == nil || !got.ID.IsNil()) { // an error without one is of a request that was not understood
+		return nil, errOther
+	}
 	if got.Error != nil {
 		return nil, &Error{Kind: Protocol, Code: got.Error.Code, Message: got.Error.Message}
 	}
@@ -58,6 +61,8 @@ func (t *tap) SendRequest(ctx context.Context, req transport.JSONRPCRequest) (*t
 	}
 	return got, nil
 }
+
+var errOther = errors.New("its answer is to another request")
 
 // decodable is a list of those tools that mcp-go understands; it wants to know
 // which arguments go into headers too.

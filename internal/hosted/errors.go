@@ -23,6 +23,7 @@ const (
 	Lost                  // the session ended
 	Protocol              // a JSON-RPC error
 	Foreign               // an answer that is not MCP's
+	TooLong               // an answer that is not read to its end
 	Asks                  // the tool wants an answer from its caller
 )
 
@@ -81,7 +82,9 @@ func (s *Server) failure(ctx context.Context, t *trip, err error) error {
 	case ctx.Err() != nil:
 		e.Kind, e.Message = Silent, "it did not answer in time"
 	case errors.Is(err, errTooLong):
-		e.Kind, e.Message = Foreign, errTooLong.Error()
+		e.Kind, e.Message = TooLong, errTooLong.Error()
+	case errors.Is(err, errOther):
+		e.Kind, e.Message = Foreign, errOther.Error()
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		e.Message = "its reply was cut short"
 	case errors.As(err, &u) && e.Sent:
