@@ -29,6 +29,8 @@ func (c *call) near(ctx context.Context, e *ldclient.Error) string {
 			return "Check the id with list-webhooks." + unseen
 		case "relay-proxy-config":
 			return "Check the id with list-relay-configs." + unseen
+		case "team", "role", "application":
+			return "Check the key with list-" + t.Kind + "s." + unseen
 		}
 		return "Check the key." + unseen
 	}
