@@ -185,7 +185,7 @@ func besides(c ldclient.FlagConfig) string {
 	if len(c.Rules)+targets == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", with %d rules and %d individual targets", len(c.Rules), targets)
+	return ", with " + numberOf(len(c.Rules), "rule") + " and " + numberOf(targets, "individual target")
 }
 
 // uses names the environments in which anything leads to a variation; known is

@@ -81,7 +81,8 @@ func aiPlan[View any](ld *ldclient.Client, at ldclient.Target, s *aiServed, view
 type aiTargetingDetail struct {
 	Key          string              `json:"key"`
 	Environment  string              `json:"environment"`
-	Enabled      bool                `json:"enabled" doc:"false: everyone gets the off variation"`
+	On           bool                `json:"on" doc:"as toggle-ai-config means it: the default rule serves more than the disabled variation"`
+	TargetingOn  bool                `json:"targetingOn" doc:"false: everyone gets the off variation"`
 	Version      int                 `json:"version"`
 	LastModified string              `json:"lastModified,omitempty"`
 	Serves       string              `json:"serves,omitempty" doc:"what contexts get that match no target and no rule"`
@@ -113,7 +114,7 @@ var getAITargeting = read(Spec{
 	if err != nil {
 		return aiTargetingDetail{}, err
 	}
-	d := aiTargetingDetail{Key: in.Config, Environment: in.Environment, Enabled: c.On, Version: c.Version, LastModified: c.LastModified.String(),
+	d := aiTargetingDetail{Key: in.Config, Environment: in.Environment, On: s.servesReal(c), TargetingOn: c.On, Version: c.Version, LastModified: c.LastModified.String(),
 		Serves: serving(s.Flag, c), Targets: targetViews(s.Flag, c, in.ValuesOffset), URL: pageURL(ld, in.target()), Note: lateNote(s.behind)}
 	for i, v := range s.Variations {
 		d.Variations = append(d.Variations, aiTargetVariation{v.ID, v.Key, nameBeside(v.Key, v.Name), i == s.disabled})
@@ -132,6 +133,20 @@ var getAITargeting = read(Spec{
 	return d, nil
 })
 
+// aiRolloutState is rolloutState for AI configs, where on is what toggle-ai-config switches.
+type aiRolloutState struct {
+	Fallthrough string `json:"fallthrough" doc:"what the default rule serves"`
+	TargetingOn bool   `json:"targetingOn"`
+	Version     int    `json:"version" doc:"of the targeting in this environment"`
+}
+
+func aiRolloutStateIn(environment string) func(*ldclient.Flag) aiRolloutState {
+	return func(f *ldclient.Flag) aiRolloutState {
+		c := f.Environments[environment]
+		return aiRolloutState{serves(f, c.Fallthrough), c.On, c.Version}
+	}
+}
+
 var updateAIRollout = update(Spec{
 	Name: "update-ai-config-rollout", Title: "Change an AI config's rollout", Action: "updateAIConfigTargeting", Aliases: []string{"update-agentcontrol-config-rollout"},
 	Doc: "Set what an AI config serves by default: one variation or percentages.",
@@ -144,7 +159,7 @@ var updateAIRollout = update(Spec{
 	BucketBy    string              `json:"rolloutBucketBy,omitempty" alias:"bucketBy" quiet:"true" doc:"Attribute to divide by"`
 	ContextKind string              `json:"rolloutContextKind,omitempty" alias:"contextKind" quiet:"true" doc:"Context kind to divide"`
 	because
-}) (*plan[rolloutState], error) {
+}) (*plan[aiRolloutState], error) {
 	s, c, err := aiToChange(ctx, ld, in.target())
 	if err != nil {
 		return nil, err
@@ -164,7 +179,7 @@ var updateAIRollout = update(Spec{
 	then := ruleServe(s.Flag, serve)
 	says := fmt.Sprintf("serve %s by the default rule of AI config %s in %s of project %s instead of %s",
 		serves(s.Flag, then), in.Config, in.Environment, in.Project, serves(s.Flag, c.Fallthrough))
-	p := aiPlan(ld, in.target(), s, rolloutStateIn(in.Environment), says, ldclient.UpdateFallthrough(serve))
+	p := aiPlan(ld, in.target(), s, aiRolloutStateIn(in.Environment), says, ldclient.UpdateFallthrough(serve))
 	if sameServe(then, c.Fallthrough) {
 		p.Nothing = fmt.Sprintf("the default rule of %s serves %s already in %s", in.Config, serves(s.Flag, then), in.Environment)
 	}

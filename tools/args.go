@@ -85,9 +85,6 @@ func checkKeys(args map[string]any) error {
 	return nil
 }
 
-// shapesOnly are arguments of the older server's tools that changed nothing but the shape of a reply.
-var shapesOnly = []string{"summary", "expand", "compare"}
-
 // arguments decodes what the client sent, numbers as they were written.
 func arguments(c *call) (map[string]any, error) {
 	raw := c.req.Params.RawArguments
@@ -105,15 +102,9 @@ func arguments(c *call) (map[string]any, error) {
 	if args == nil {
 		args = map[string]any{}
 	}
-	// LaunchDarkly's older local server wrapped all arguments in one called request.
-	if inner, ok := args["request"].(map[string]any); ok && len(args) == 1 {
-		args = inner
-	}
-	unwrapAI(args)
-	maps.DeleteFunc(args, func(name string, v any) bool {
-		return v == nil || c.req.Params.Name != c.tool.Name && slices.Contains(shapesOnly, name)
-	})
-	return args, nil
+	args, err := c.tool.unwrapOlder(c.req.Params.Name, args)
+	maps.DeleteFunc(args, func(_ string, v any) bool { return v == nil })
+	return args, err
 }
 
 // decode reads one JSON value and nothing else, numbers as they were written.

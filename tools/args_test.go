@@ -19,6 +19,19 @@ func TestArguments(t *testing.T) {
 		{"short names", "get-flag", `{"project":"shop","flag":"dark-mode","env":"test"}`, ok},
 		{"wrapped", "get-flag", `{"request":{"projectKey":"shop","flagKey":"dark-mode"}}`, ok},
 		{"an older name's own arguments", "list-feature-flags", `{"request":{"projectKey":"shop","env":"test","summary":true,"expand":"evaluation","limit":5}}`, ok},
+		{"an older filter", "list-feature-flags", `{"request":{"projectKey":"shop","filter":"query:cart,tags:web+ui,type:temporary","sort":"-creationDate","archived":true,"compare":false}}`, ok},
+		{"an older filter by something else", "list-feature-flags", `{"request":{"projectKey":"shop","filter":"followerId:1"}}`, "filter: nothing here is filtered by followerId:1; it takes query, tags, state, type"},
+		{"an older filter of another list", "list-ai-configs", `{"request":{"projectKey":"shop","filter":"query:agent","sort":"name"}}`, ok},
+		{"an older order", "get-environments", `{"request":{"projectKey":"shop","sort":"name"}}`, ok},
+		{"an older environment", "get-flag-status-across-environments", `{"request":{"projectKey":"shop","featureFlagKey":"dark-mode","env":"test"}}`, ok},
+		{"an older project", "get-code-references", `{"request":{"projKey":"shop","flagKey":"dark-mode"}}`, ok},
+		{"an older flag in the snippet", "create-feature-flag", `{"request":{"projectKey":"shop","FeatureFlagBody":{"name":"F","key":"snippet","includeInSnippet":true}}}`, ok},
+		{"an older patch", "update-feature-flag", `{"request":{"projectKey":"shop","featureFlagKey":"dark-mode","ignoreConflicts":true,"PatchWithComment":{"comment":"c","patch":[{"op":"replace","path":"/environments/test/on","value":false}]}}}`, ok},
+		{"an older resource", "get-audit-log-entries", `{"request":{"spec":"proj/shop:env/*:flag/dark-mode","limit":2}}`, ok},
+		{"an older resource of another kind", "get-audit-log-entries", `{"request":{"spec":"member/*"}}`, "spec: \"member/*\" names no project, environment, flag or segment"},
+		{"an older resource and another project", "get-audit-log-entries", `{"request":{"spec":"proj/shop","projectKey":"mobile"}}`, "spec and projectKey name different ones"},
+		{"an older way to target", "update-ai-config-targeting", `{"request":{"projectKey":"shop","configKey":"product-summary","AIConfigTargetingPatch":{"environmentKey":"test","instructions":[{"kind":"addTargets","contextKind":"user","values":["u"]}]}}}`, "addTargets is what update-ai-config-individual-targets does"},
+		{"an older way without a mode", "create-ai-config", `{"request":{"projectKey":"shop","AIConfigPost":{"key":"older","name":"Older","description":"","tags":[]}}}`, ok},
 		{"not under its own name", "list-flags", `{"projectKey":"shop","summary":true}`, "no argument summary"},
 		{"numbers for times", "get-audit-log-entries", `{"request":{"after":1700000000000,"q":"Dark","limit":2}}`, ok},
 		{"null", "get-flag", `{"projectKey":"shop","flagKey":"dark-mode","env":null}`, ok},
@@ -65,6 +78,32 @@ func TestArguments(t *testing.T) {
 				t.Errorf("a Go value shows in %s", got)
 			}
 		})
+	}
+}
+
+// TestOlderNamesNarrow: what an older tool was asked for is what its successor answers.
+func TestOlderNamesNarrow(t *testing.T) {
+	r := start(t)
+	for _, test := range []struct{ older, args, now, same string }{
+		{"list-feature-flags", `{"request":{"projectKey":"shop","filter":"query:cart,tags:checkout"}}`, "list-flags", `{"projectKey":"shop","query":"cart","tags":["checkout"]}`},
+		{"list-feature-flags", `{"request":{"projectKey":"shop","filter":"state:archived"}}`, "list-flags", `{"projectKey":"shop","state":"archived"}`},
+		{"list-feature-flags", `{"request":{"projectKey":"shop","archived":true}}`, "list-flags", `{"projectKey":"shop","state":"archived"}`},
+		{"get-ai-configs", `{"request":{"projectKey":"shop","filter":"query:agent"}}`, "list-ai-configs", `{"projectKey":"shop","query":"agent"}`},
+		{"get-audit-log-entries", `{"request":{"spec":"proj/shop:env/production:flag/dark-mode"}}`, "query-audit-log", `{"projectKey":"shop","environmentKey":"production","flagKey":"dark-mode"}`},
+	} {
+		got, want := r.call(test.older, test.args), r.call(test.now, test.same)
+		if all := r.call(test.now, `{"projectKey":"shop"}`); got != want || got == all {
+			t.Errorf("%s %s: got %s, want %s", test.older, test.args, got, want)
+		}
+	}
+}
+
+// TestOlderModel: the name of a model is not that of its variation.
+func TestOlderModel(t *testing.T) {
+	r := start(t)
+	got := r.call("create-ai-config-variation", `{"request":{"projectKey":"shop","configKey":"product-summary","AIConfigVariationPost":{"key":"third","name":"Third way","modelConfigKey":"OpenAI.gpt-4o","model":{"name":"gpt-4o"},"messages":[{"role":"system","content":"Hi."}]}}}`)
+	if !strings.Contains(got, `"name":"Third way"`) || !strings.Contains(got, `"modelName":"gpt-4o"`) {
+		t.Error(got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +57,52 @@ func Accepted() map[string]json.RawMessage {
 	for _, set := range Catalog() {
 		for _, t := range set.Tools {
 			out[t.Name] = mustJSON(t.accepted())
+		}
+	}
+	return out
+}
+
+// A Parameter is what a tool takes under a name, in whatever way a caller may say it.
+type Parameter struct {
+	Names    []string // its own, then its other spellings
+	Required bool
+	Words    []any // what it may be, if that is one of several words
+	Any      bool  // an object or a list of objects of which no schema tells what is in it
+	Inner    []Parameter
+}
+
+// Parameters lists what each tool takes, that of objects and of lists of objects included.
+func Parameters() map[string][]Parameter {
+	var walk func(fields []field, s *jsonschema.Schema) []Parameter
+	walk = func(fields []field, s *jsonschema.Schema) (out []Parameter) {
+		for p := s.Properties.Oldest(); p != nil; p = p.Next() {
+			x := Parameter{Names: []string{p.Key}, Required: slices.Contains(s.Required, p.Key)}
+			var inner []field
+			if i := slices.IndexFunc(fields, func(f field) bool { return f.name == p.Key }); i >= 0 {
+				x.Names, inner = append(x.Names, fields[i].aliases...), fields[i].inner
+			}
+			of := p.Value
+			for of.Items != nil || of.AdditionalProperties != nil && of.AdditionalProperties.Type != "" {
+				if of.Items != nil {
+					of = of.Items
+				} else {
+					of = of.AdditionalProperties
+				}
+			}
+			x.Words = of.Enum
+			if x.Any = of.Properties.Len() == 0 && (of.Type == "object" || of.Type == ""); !x.Any {
+				x.Inner = walk(inner, of)
+			}
+			out = append(out, x)
+		}
+		return out
+	}
+	out := map[string][]Parameter{}
+	for _, set := range Catalog() {
+		for _, t := range set.Tools {
+			for _, name := range append(t.Aliases, t.Name) {
+				out[name] = walk(t.fields(), t.accepted())
+			}
 		}
 	}
 	return out

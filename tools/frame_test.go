@@ -190,7 +190,7 @@ func TestWeights(t *testing.T) {
 		{map[string]float64{"A": 20000, "B": 80000}, `{"A":20000,"B":80000}`},
 		{map[string]float64{"a": 33.3333, "b": 33.3333, "c": 33.3334}, `{"A":33333,"B":33333,"C":33334}`},
 		{map[string]float64{"a": 0, "2": 100}, `{"A":0,"C":100000}`},
-		{map[string]float64{"a": 50, "b": 49}, "the parts of a rollout must add up to 100 percent (or 100000 thousandths), got 99"},
+		{map[string]float64{"a": 50, "b": 49}, "the parts of a rollout must add up to 100 percent (or 100000 thousandths), got 99; say which variations the other 1 percent get"},
 		{map[string]float64{"a": -10, "b": 110}, "a: a part of a rollout cannot be negative"},
 		{map[string]float64{"a": 50, "A": 50}, "variation a is named twice in the rollout"},
 		{map[string]float64{"a": 50, "x": 50}, `flag f has no variation "x"; it has a (index 0, _id A), b (index 1, _id B), c (index 2, _id C)`},

@@ -38,7 +38,7 @@ func memberRowOf(m ldclient.Member) memberRow {
 
 var findMembers = read(Spec{
 	Name: "find-members", Title: "Find members", Aliases: []string{"list-members"},
-	Doc: "Find members by name, email, team or role, with their ids.",
+	Doc: "Find members by name, email, team or role, with their ids; pending invites too.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct {
 	Query string `json:"query,omitempty" alias:"search,name" told:"true" doc:"Part of a name or email"`
 	Email string `json:"email,omitempty"`

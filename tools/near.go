@@ -29,6 +29,14 @@ func (c *call) near(ctx context.Context, e *ldclient.Error) string {
 			return "Check the id with list-webhooks." + unseen
 		case "relay-proxy-config":
 			return "Check the id with list-relay-configs." + unseen
+		case "team", "role", "application":
+			return "Check the key with list-" + t.Kind + "s." + unseen
+		}
+		switch c.tool.Name {
+		case getAuditLogEntry.Name:
+			return "Find its id with query-audit-log." + unseen
+		case getMember.Name:
+			return "Find the id or email with find-members." + unseen
 		}
 		return "Check the key." + unseen
 	}

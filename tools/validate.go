@@ -80,10 +80,7 @@ func (f *mistakes) anyOf(choices []*jsonschema.Schema, v any) {
 
 func (f *mistakes) text(s *jsonschema.Schema, v string) {
 	if len(s.Enum) > 0 && !slices.Contains(s.Enum, any(v)) && !f.Enough() {
-		var known []string
-		for _, e := range s.Enum {
-			known = append(known, fmt.Sprint(e))
-		}
+		known := wordsIn(s)
 		f.Say("must be one of %s%s", strings.Join(known, ", "), perhaps(v, known))
 	}
 	if s.MinLength != nil && uint64(utf8.RuneCountInString(v)) < *s.MinLength {
@@ -131,7 +128,7 @@ func (f *mistakes) object(s *jsonschema.Schema, v map[string]any) {
 	var missing []string
 	for _, name := range s.Required {
 		if _, ok := v[name]; !ok {
-			missing = append(missing, name)
+			missing = append(missing, name+amongWords(s, name))
 		}
 	}
 	if len(missing) > 0 {
@@ -140,6 +137,22 @@ func (f *mistakes) object(s *jsonschema.Schema, v map[string]any) {
 	if others > 0 && s.AdditionalProperties != nil {
 		f.others(s, v)
 	}
+}
+
+// amongWords lists the words that a property may be, where it is one of several.
+func amongWords(s *jsonschema.Schema, name string) string {
+	p, _ := s.Properties.Get(name)
+	if p == nil || len(p.Enum) == 0 {
+		return ""
+	}
+	return " (one of " + strings.Join(wordsIn(p), ", ") + ")"
+}
+
+func wordsIn(s *jsonschema.Schema) (words []string) {
+	for _, e := range s.Enum {
+		words = append(words, fmt.Sprint(e))
+	}
+	return words
 }
 
 // others checks what an object holds besides the properties with names of their own.

@@ -140,6 +140,8 @@ func weights(f *ldclient.Flag, parts map[string]float64) (map[string]int, error)
 		unit = 1000
 	case math.Abs(sum-whole) < 0.5:
 		unit = 1
+	case sum > 0 && sum < 100:
+		return nil, badf("the parts of a rollout must add up to 100 percent (or 100000 thousandths), got %s; say which variations the other %s percent get", number(sum), number(math.Round((100-sum)*1000)/1000))
 	default:
 		return nil, badf("the parts of a rollout must add up to 100 percent (or 100000 thousandths), got %s", number(sum))
 	}
