@@ -98,6 +98,18 @@ func (x *Index) Search(words string, less func(text int) float64) []Hit {
 	return hits
 }
 
+// Unsaid lists the first five longer words of a query that tell of no text.
+func (x *Index) Unsaid(query string) (words []string) {
+	for _, said := range strings.Fields(query) {
+		said = strings.TrimFunc(said, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
+		parts := Words(said)
+		if len(words) < 5 && len(said) >= 5 && len(said) <= longest && len(parts) > 0 && !slices.ContainsFunc(parts, func(w string) bool { return len(x.meant(w)) > 0 }) {
+			words = append(words, said)
+		}
+	}
+	return words
+}
+
 // same are words for one thing, the first of them LaunchDarkly's in most of its ids and paths.
 var same = [][]string{
 	{"get", "read", "show", "fetch", "view", "find", "list", "retrieve", "lookup", "see"},
