@@ -149,7 +149,7 @@ func TestToggleTellsWhatStays(t *testing.T) {
 	t.Parallel()
 	r := start(t, never)
 	const at = `{"projectKey":"shop","configKey":"product-summary","env":"production","comment":"c","on":`
-	if got := r.call("toggle-ai-config", at+`false}`); !strings.Contains(got, "1 rules and 1 individual targets, which serve Detailed") {
+	if got := r.call("toggle-ai-config", at+`false}`); !strings.Contains(got, "1 rule and 1 individual target, which serve Detailed") {
 		t.Error(got)
 	}
 	if got := r.call("update-ai-config-individual-targets", `{"projectKey":"shop","configKey":"product-summary","env":"production","comment":"c","instructions":[{"kind":"clearTargets","variation":"detailed"}]}`); !strings.Contains(got, `"changed":true`) {

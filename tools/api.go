@@ -79,6 +79,8 @@ var searchAPI = readCall(Spec{
 	}
 	if len(out.Items) == 0 {
 		out.Note = "No operation is about that; try other words."
+	} else if words := doc.Unsaid(in.Query); len(words) > 0 {
+		out.Note = "No operation has the word " + clean(strings.Join(words, ", ")) + "; these fit the others."
 	}
 	return out, nil
 })

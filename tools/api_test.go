@@ -268,3 +268,22 @@ func TestAPIPages(t *testing.T) {
 		t.Error(len(got), got)
 	}
 }
+
+// TestSearchTellsWhatIsNotThere: operations that fit the rest of a question are not taken for its answer.
+func TestSearchTellsWhatIsNotThere(t *testing.T) {
+	r := start(t)
+	for query, want := range map[string]string{
+		"create announcement": `"note":"No operation has the word announcement; these fit the others."`,
+		"list invoices!":      `"note":"No operation has the word invoices; these fit the others."`,
+		"announcement":        `{"note":"No operation is about that; try other words."}`,
+	} {
+		if got := r.call("search-api", `{"query":"`+query+`"}`); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", query, got)
+		}
+	}
+	for _, query := range []string{"list teams", "change the name of a flag", "views"} {
+		if got := r.call("search-api", `{"query":"`+query+`"}`); strings.Contains(got, `"note"`) {
+			t.Errorf("%s: %s", query, got)
+		}
+	}
+}

@@ -95,6 +95,19 @@ func (d *Document) Search(query string, n int) []Found {
 	return out[:min(len(out), n)]
 }
 
+// Unsaid lists the longer words of a query that no operation has.
+func (d *Document) Unsaid(query string) (words []string) {
+	x := d.words()
+	for _, said := range strings.Fields(query) {
+		said = strings.TrimFunc(said, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
+		parts := wordsOf(said)
+		if len(words) < 5 && len(said) >= 5 && len(said) <= maxNamed && len(parts) > 0 && !slices.ContainsFunc(parts, func(w string) bool { return len(x.meant(w)) > 0 }) {
+			words = append(words, said)
+		}
+	}
+	return words
+}
+
 // like offers ids near to one that does not exist.
 func (d *Document) like(name string) string {
 	if len(name) > maxNamed {
