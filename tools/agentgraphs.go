@@ -196,7 +196,7 @@ func checkAgents(ctx context.Context, ld *ldclient.Client, project string, keys 
 			c, err := ld.AIConfigs.Get(ctx, project, key)
 			switch {
 			case ldclient.IsNotFound(err):
-				wrong[i] = badf("there is no AI config %q in project %s; create it with create-ai-config first", key, project)
+				wrong[i] = noAgent(ctx, ld, project, key)
 			case err != nil:
 				return err
 			case c.Mode != "agent":
@@ -209,6 +209,19 @@ func checkAgents(ctx context.Context, ld *ldclient.Client, project string, keys 
 		return err
 	}
 	return cmp.Or(wrong...)
+}
+
+// noAgent offers the keys near to one of an AI config that does not exist.
+func noAgent(ctx context.Context, ld *ldclient.Client, project, key string) error {
+	var have []string
+	if got, err := ld.AIConfigs.List(ctx, project, ldclient.Paging{Limit: 100}); err == nil {
+		for _, c := range got.Items {
+			if c.Mode == "agent" {
+				have = append(have, c.Key)
+			}
+		}
+	}
+	return badf("there is no AI config %q in project %s%s; create-ai-config makes one", key, project, didYouMean(key, have))
 }
 
 // oddities are what a graph may hold and its author may not have meant.

@@ -32,6 +32,12 @@ func (c *call) near(ctx context.Context, e *ldclient.Error) string {
 		case "team", "role", "application":
 			return "Check the key with list-" + t.Kind + "s." + unseen
 		}
+		switch c.tool.Name {
+		case getAuditLogEntry.Name:
+			return "Find its id with query-audit-log." + unseen
+		case getMember.Name:
+			return "Find the id or email with find-members." + unseen
+		}
 		return "Check the key." + unseen
 	}
 	if _, err := c.ld.Projects.Get(ctx, t.Project); ldclient.IsNotFound(err) {

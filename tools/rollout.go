@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -138,6 +139,9 @@ func (in rolloutInput) rule(f *ldclient.Flag, c ldclient.FlagConfig) (newRule, e
 		if i, err = in.of(f); err == nil {
 			out.Variation = f.Variations[i].ID
 		}
+		if err == nil && in.Percent != nil && len(f.Variations) > 2 {
+			return out, badf("the %s has %d variations, so give weights instead of percent%s", nounOf(f), len(f.Variations), restTo(f, c, i, *in.Percent))
+		}
 	}
 	if r := c.Fallthrough.Rollout; r != nil && divided { // another kind or attribute would deal everyone anew
 		if out.RolloutContextKind == "" {
@@ -148,6 +152,24 @@ func (in rolloutInput) rule(f *ldclient.Flag, c ldclient.FlagConfig) (newRule, e
 		}
 	}
 	return out, err
+}
+
+// restTo shows the weights that give a variation a percentage and leave the rest with what is served now.
+func restTo(f *ldclient.Flag, c ldclient.FlagConfig, i int, percent float64) string {
+	rest := c.Fallthrough.Variation
+	if rest == nil || *rest == i {
+		return ": " + everyVariation(f)
+	}
+	name := func(i int) string {
+		for _, said := range []string{f.Variations[i].Key, label(f, i)} {
+			if n, err := variation(f, said); said != "" && err == nil && n == i {
+				return said
+			}
+		}
+		return f.Variations[i].ID
+	}
+	return fmt.Sprintf(`, such as [{"variation":%q,"percent":%s},{"variation":%q,"percent":%s}] where the rest keeps what it gets now`,
+		name(i), number(percent), name(*rest), number(math.Round((100-percent)*1000)/1000))
 }
 
 // parts reads weights given as objects with variation and percent, or as percentages by variation.
