@@ -22,6 +22,7 @@ func TestArguments(t *testing.T) {
 		{"an older filter", "list-feature-flags", `{"request":{"projectKey":"shop","filter":"query:cart,tags:web+ui,type:temporary","sort":"-creationDate","archived":true,"compare":false}}`, ok},
 		{"an older filter by something else", "list-feature-flags", `{"request":{"projectKey":"shop","filter":"followerId:1"}}`, "filter: nothing here is filtered by followerId:1; it takes query, tags, state, type"},
 		{"an older filter of another list", "list-ai-configs", `{"request":{"projectKey":"shop","filter":"query:agent","sort":"name"}}`, ok},
+		{"an older filter of what is not filtered", "get-environments", `{"request":{"projectKey":"shop","filter":"query:prod"}}`, "filter: this list takes none; leave it out"},
 		{"an older order", "get-environments", `{"request":{"projectKey":"shop","sort":"name"}}`, ok},
 		{"an older environment", "get-flag-status-across-environments", `{"request":{"projectKey":"shop","featureFlagKey":"dark-mode","env":"test"}}`, ok},
 		{"an older project", "get-code-references", `{"request":{"projKey":"shop","flagKey":"dark-mode"}}`, ok},

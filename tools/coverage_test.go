@@ -51,6 +51,7 @@ func TestCoverage(t *testing.T) {
 			}
 		}
 	}
+	r := start(t)
 	var out strings.Builder
 	out.WriteString("# Where every tool is\n\nEach tool of LaunchDarkly's own MCP servers, and each that only ld-mcp has, with how it is called here. " +
 		"What has no public endpoint is reached through LaunchDarkly's hosted server with `--hosted-tools`.\n")
@@ -71,6 +72,9 @@ func TestCoverage(t *testing.T) {
 				}
 			case row.hosted:
 				says = "`--hosted-tools " + row.name + "` | `hosted`"
+				if got := r.call(row.name, `{"projectKey":"shop"}`); !strings.HasPrefix(got, "! "+row.name+" is only on the MCP server that LaunchDarkly hosts") {
+					t.Errorf("%s: %s", row.name, got)
+				}
 			default:
 				t.Errorf("%s is not reached", row.name)
 			}

@@ -415,7 +415,7 @@ func (d *drafting) mayRunOn(ctx context.Context, key string) error {
 	f, on := d.flags[key], d.post.Flags[key]
 	c := f.Environments[d.at.Environment]
 	if f.Archived {
-		return badf("flag %s is archived; restore it first", key)
+		return badf("flag %s is archived; restore it first, with restore-flag", key)
 	}
 	rule, err := ruleAt(c, on.Rule)
 	switch {

@@ -89,6 +89,9 @@ func (c *call) near(ctx context.Context, e *ldclient.Error) string {
 		})
 		return fmt.Sprintf("There is no AI config %q in project %s%s. Search with list-ai-configs.%s", t.Key, t.Project, didYouMean(t.Key, have), unseen)
 	}
+	if c.tool.Name == "undo-change" {
+		return "Find the entry's id with query-audit-log." + unseen
+	}
 	return "Check the keys." + unseen
 }
 

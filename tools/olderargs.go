@@ -76,6 +76,9 @@ func (t *served) filtered(args map[string]any) error {
 	if !ok || slices.ContainsFunc(t.fields(), func(f field) bool { return f.name == "filter" }) {
 		return nil
 	}
+	if len(t.filters()) == 0 {
+		return badf("filter: this list takes none; leave it out")
+	}
 	delete(args, "filter")
 	for part := range strings.SplitSeq(filter, ",") {
 		name, value, ok := strings.Cut(strings.TrimSpace(part), ":")

@@ -255,7 +255,7 @@ func startRollout(ctx context.Context, ld *ldclient.Client, kind string, in newR
 	case test == control:
 		return nil, badf("testVariationId and controlVariationId both mean %s; a rollout goes from one variation to another one: %s", label(f, test), listVariations(f, []int{0, 1}[:min(2, len(f.Variations))]))
 	case f.Archived:
-		return nil, badf("flag %s is archived; restore it first", in.Flag)
+		return nil, badf("flag %s is archived; restore it first, with restore-flag", in.Flag)
 	case rule.serve.InExperiment():
 		return nil, badf("an experiment runs on %s; stop it first", rule.name)
 	case rule.disabled:

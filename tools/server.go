@@ -174,6 +174,7 @@ func (s *Server) addTools() {
 		}
 		s.mcp.AddTools(callable...)
 	}
+	s.addHostedNames()
 }
 
 // listed is what clients are told of the tools that are served.
