@@ -252,3 +252,18 @@ func TestCutTextsAreNotWrittenBack(t *testing.T) {
 	}
 	t.Error("no text was cut")
 }
+
+// TestAIConfigServedAtOnce: an AI config that somebody puts into service between the look and the deletion stays.
+func TestAIConfigServedAtOnce(t *testing.T) {
+	t.Parallel()
+	h := &hooked{Account: sandbox.New(sandbox.Options{})}
+	other := start(t, never, func(s *setup) { s.client.Transport = h.Account })
+	h.then = func() {
+		other.call("update-ai-config-rollout", `{"projectKey":"shop","configKey":"product-summary","env":"staging","variationKey":"short"}`)
+	}
+	r := start(t, never, func(s *setup) { s.client.Transport = h })
+	got := r.call("delete-ai-config", `{"projectKey":"shop","configKey":"product-summary","comment":"c"}`)
+	if !strings.Contains(got, "was changed meanwhile, so nothing was written") || !strings.Contains(got, "Nothing was changed.") || len(h.Writes()) != 1 {
+		t.Errorf("%d writes: %s", len(h.Writes()), got)
+	}
+}
