@@ -67,6 +67,13 @@ var deleteAIConfig = remove(Spec{
 		if how.DryRun {
 			return nil, nil
 		}
+		now, err := aiServingNow(ctx, ld, in.target(), c)
+		if err != nil {
+			return nil, err
+		}
+		if is, _ := now.inService(); !slices.Equal(is, serves) {
+			return nil, changedMeanwhile("the targeting of " + in.Config)
+		}
 		return nil, ld.AIConfigs.Delete(ctx, in.Project, in.Config)
 	}
 	return p, nil

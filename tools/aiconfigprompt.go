@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -67,7 +68,7 @@ func (in aiPrompt) fields(ctx context.Context, ld *ldclient.Client, project, mod
 	var unseen []string
 	f.Instructions, f.ModelConfigKey = in.Instructions, in.ModelConfigKey
 	if before != nil && before.Instructions != nil && in.Instructions != nil {
-		if err := keepsSecrets("instructions", *before.Instructions, *in.Instructions); err != nil {
+		if err := cmp.Or(keepsSecrets("instructions", *before.Instructions, *in.Instructions), keepsWhole("instructions", *before.Instructions, *in.Instructions, cutPrompt, sentPrompt)); err != nil {
 			return f, nil, err
 		}
 		unseen = losesUnseen("prompt", *before.Instructions, *in.Instructions)
@@ -87,6 +88,11 @@ func (in aiPrompt) fields(ctx context.Context, ld *ldclient.Client, project, mod
 		if before != nil {
 			if err := keepsSecrets("messages", contents(before.Messages), contents(list)); err != nil {
 				return f, nil, err
+			}
+			for _, m := range before.Messages {
+				if err := keepsWhole("messages", m.Content, contents(list), cutPrompt, sentPrompt); err != nil {
+					return f, nil, err
+				}
 			}
 			unseen = losesUnseen("prompt", contents(before.Messages), contents(list))
 		}

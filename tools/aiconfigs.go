@@ -137,7 +137,7 @@ func aiVariationOf(v ldclient.AIVariation) aiVariationView {
 }
 
 func (v aiVariationView) lighten() (any, bool) {
-	v = v.cut(300)
+	v = v.cut(cutPrompt)
 	v.Messages, v.Cut = ten(v.Messages, 0), true
 	return v, true
 }
@@ -154,6 +154,9 @@ func (v aiVariationView) cut(n int) aiVariationView {
 	}
 	return v
 }
+
+// cutPrompt is how much of a prompt is told where all of it does not fit, in characters.
+const cutPrompt = 300
 
 // sentPrompt is how much of a prompt is told to the caller who has just sent it, in characters.
 const sentPrompt = 500

@@ -215,3 +215,55 @@ func TestWhatIsReplacedIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// TestCutTextsAreNotWrittenBack: the beginning of a text, as a reply showed it, does not take the place of all of it.
+func TestCutTextsAreNotWrittenBack(t *testing.T) {
+	t.Parallel()
+	r := start(t, never)
+	const at = `{"projectKey":"shop","configKey":"shopping-agent","variationKey":"assistant","comment":"c","instructions":`
+	long := strings.Repeat("Help whoever asks, kindly. ", 2000)
+	write := func(s string) string {
+		b, _ := json.Marshal(s)
+		return r.call("update-ai-config-variation", at+string(b)+`}`)
+	}
+	sent := reply[struct{ After struct{ Instructions string } }](t, write(long+"End.")).After.Instructions
+	read := reply[struct {
+		Variations []struct{ Instructions string }
+	}](t, r.call("get-ai-config", `{"projectKey":"shop","configKey":"shopping-agent","variationKey":"assistant"}`)).Variations[0].Instructions
+	n := len(r.Writes())
+	for _, shown := range []string{sent, read} {
+		if got := write("Be brief. " + shown); !strings.HasSuffix(shown, "…") || !strings.Contains(got, "the rest would be lost") || len(r.Writes()) != n {
+			t.Errorf("%.100s: %.400s", shown, got)
+		}
+	}
+	if got := write("Be brief. " + long); !strings.Contains(got, `"changed":true`) {
+		t.Error(got)
+	}
+	r.call("update-prompt-snippet", `{"projectKey":"shop","snippetKey":"tone-of-voice","comment":"c","text":"`+long+`"}`)
+	for _, s := range reply[struct{ Items []struct{ Key, Text string } }](t, r.call("list-prompt-snippets", `{"projectKey":"shop"}`)).Items {
+		if !strings.HasSuffix(s.Text, "…") {
+			continue
+		}
+		b, _ := json.Marshal(s.Text + " Be brief.")
+		if got := r.call("update-prompt-snippet", `{"projectKey":"shop","comment":"c","snippetKey":"`+s.Key+`","text":`+string(b)+`}`); !strings.Contains(got, "the rest would be lost") {
+			t.Error(got)
+		}
+		return
+	}
+	t.Error("no text was cut")
+}
+
+// TestAIConfigServedAtOnce: an AI config that somebody puts into service between the look and the deletion stays.
+func TestAIConfigServedAtOnce(t *testing.T) {
+	t.Parallel()
+	h := &hooked{Account: sandbox.New(sandbox.Options{})}
+	other := start(t, never, func(s *setup) { s.client.Transport = h.Account })
+	h.then = func() {
+		other.call("update-ai-config-rollout", `{"projectKey":"shop","configKey":"product-summary","env":"staging","variationKey":"short"}`)
+	}
+	r := start(t, never, func(s *setup) { s.client.Transport = h })
+	got := r.call("delete-ai-config", `{"projectKey":"shop","configKey":"product-summary","comment":"c"}`)
+	if !strings.Contains(got, "was changed meanwhile, so nothing was written") || !strings.Contains(got, "Nothing was changed.") || len(h.Writes()) != 1 {
+		t.Errorf("%d writes: %s", len(h.Writes()), got)
+	}
+}

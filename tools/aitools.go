@@ -30,7 +30,7 @@ type aiToolRow struct {
 }
 
 func aiToolRowOf(t ldclient.AITool) aiToolRow {
-	return aiToolRow{t.Key, t.Version, short(t.Description, 200), ten(parametersOf(schemaIn(t.Schema)), 0)}
+	return aiToolRow{t.Key, t.Version, short(t.Description, listedText), ten(parametersOf(schemaIn(t.Schema)), 0)}
 }
 
 // schemaIn is a tool's schema, nil where it is no object.
@@ -295,6 +295,9 @@ var updateAITool = update(Spec{
 	if d := in.Description; d != nil && *d != before.Description {
 		if clean(*d) == "" {
 			return nil, badf("description: must not be empty, for it tells the model when to call the tool")
+		}
+		if err := cmp.Or(keepsSecrets("description", before.Description, *d), keepsWhole("description", before.Description, *d, listedText)); err != nil {
+			return nil, err
 		}
 		f.Description, after.Description = d, *d
 		says = append(says, "description "+fromTo(before.Description, *d, 200))

@@ -117,3 +117,13 @@ func losesUnseen(what, stored, given string) []string {
 	}
 	return nil
 }
+
+// keepsWhole refuses a text that holds only the beginning of the one that is there, as a reply showed it.
+func keepsWhole(what, stored, given string, cuts ...int) error {
+	for _, n := range cuts {
+		if shown := short(stored, n); strings.HasSuffix(shown, "…") && !strings.HasSuffix(stored, "…") && strings.Contains(given, shown) {
+			return badf("%s: this holds only the first %d characters of what is there, as a reply showed it; the rest would be lost. Read all of it first", what, n)
+		}
+	}
+	return nil
+}

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -39,6 +40,9 @@ func (v *snippetView) differ(after *snippetView) {
 	}
 }
 
+// listedText is how much of a text a list shows, in characters.
+const listedText = 200
+
 var listPromptSnippets = read(Spec{
 	Name: "list-prompt-snippets", Title: "List prompt snippets",
 	Doc: "List a project's prompt snippets: texts that AI configs share.",
@@ -54,7 +58,7 @@ var listPromptSnippets = read(Spec{
 	}
 	return pageOf(got, in.Offset, func(s ldclient.PromptSnippet) snippetView {
 		v := snippetOf(s)
-		v.Description, v.Text, v.Tags = short(v.Description, 200), short(v.Text, 200), ten(v.Tags, 0)
+		v.Description, v.Text, v.Tags = short(v.Description, listedText), short(v.Text, listedText), ten(v.Tags, 0)
 		return v
 	}), nil
 })
@@ -194,7 +198,7 @@ var updatePromptSnippet = update(Spec{
 		if x.required && clean(*x.want) == "" {
 			return nil, badf("%s: must not be empty", x.name)
 		}
-		if err := keepsSecrets(x.name, *x.is, *x.want); err != nil {
+		if err := cmp.Or(keepsSecrets(x.name, *x.is, *x.want), keepsWhole(x.name, *x.is, *x.want, listedText)); err != nil {
 			return nil, err
 		}
 		says = append(says, x.name+" "+fromTo(*x.is, *x.want, 300))
