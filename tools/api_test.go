@@ -150,6 +150,42 @@ func TestWriteAPIKeepsToTools(t *testing.T) {
 	}
 }
 
+// TestRawCallsAreReviewed: approvals are asked for by raw operations on flags too, in all environments that they reach, and by the flag's tags.
+func TestRawCallsAreReviewed(t *testing.T) {
+	const (
+		plain    = `{"_id":"2","key":"test","name":"T","critical":false,"confirmChanges":false,"requireComments":false}`
+		required = `{"_id":"1","key":"production","name":"P","critical":false,"confirmChanges":false,"requireComments":false,"approvalSettings":{"required":true}}`
+		tagged   = `{"_id":"1","key":"production","name":"P","critical":false,"confirmChanges":false,"requireComments":false,"approvalSettings":{"required":false,"requiredApprovalTags":["careful"]}}`
+		release  = `{"operation":"patchReleaseByFlagKey","path":{"projectKey":"shop","flagKey":"f"},"body":[{"op":"replace","path":"/phases/0/complete","value":true}],"comment":"c"}`
+		onWork   = `{"operation":"postWorkflow","path":{"projectKey":"shop","environmentKey":"production","featureFlagKey":"f"},"comment":"c","body":{"name":"w","stages":[{"name":"s","action":{"instructions":[{"kind":"turnFlagOn"}]}}]}}`
+		metric   = `{"operation":"patchMetric","path":{"projectKey":"shop","metricKey":"m"},"body":[{"op":"replace","path":"/name","value":"n"}],"comment":"c"}`
+	)
+	for name, test := range map[string]struct {
+		environment, tags, call string
+		reviewed                bool
+	}{
+		"a release":                     {required, `[]`, release, true},
+		"a release, by tag":             {tagged, `["careful"]`, release, true},
+		"a release, other tag":          {tagged, `["other"]`, release, false},
+		"a workflow":                    {required, `[]`, onWork, true},
+		"a workflow, by tag":            {tagged, `["careful"]`, onWork, true},
+		"a workflow, other tag":         {tagged, `["other"]`, onWork, false},
+		"what contexts get not by this": {required, `[]`, metric, false},
+	} {
+		w := newWholeAPI(t)
+		r := w.rigOf(t, func(s *setup) {
+			s.client.Transport = &overheard{RoundTripper: w, answer: map[string]string{
+				"GET /api/v2/projects/shop/environments":            `{"items":[` + plain + `,` + test.environment + `],"totalCount":2}`,
+				"GET /api/v2/projects/shop/environments/production": test.environment,
+				"GET /api/v2/flags/shop/f":                          `{"key":"f","name":"F","kind":"boolean","variations":[{"_id":"1","value":true},{"_id":"2","value":false}],"tags":` + test.tags + `,"environments":{}}`,
+			}}
+		})
+		if got := r.raw("write-api", test.call); strings.Contains(got, "asks for an approval of flag changes") != test.reviewed || (len(w.writes) == 0) != test.reviewed {
+			t.Errorf("%s: %v %s", name, w.writes, got)
+		}
+	}
+}
+
 // TestRawCallsAreNoted: the audit file and the log tell which operation was called, allowed or refused.
 func TestRawCallsAreNoted(t *testing.T) {
 	var audit, log bytes.Buffer

@@ -71,11 +71,18 @@ func planWrite(ctx context.Context, c *call, in writeInput) (*plan[apiChange], e
 	if err != nil {
 		return nil, err
 	}
+	reviewed := reachesContexts(k.Op, at)
+	var tags []string
+	if reviewed {
+		if tags, err = tagsAt(ctx, c.ld, at); err != nil {
+			return nil, err
+		}
+	}
 	limit := c.srv.opts.MaxReplyBytes
 	return &plan[apiChange]{
 		intent: intent{
 			Says: saysOf(k), Version: "operation " + digest([]any{k.Op.String(), before}), Target: at, Wide: at.Project == "",
-			Always: c.srv.onlyListed(doc, k), Reviewed: reachesContexts(k.Op, at), About: commentIn(k.Body), Notes: uncommentedCall(doc, k, in.because),
+			Always: c.srv.onlyListed(doc, k), Reviewed: reviewed, Tags: tags, About: commentIn(k.Body), Notes: uncommentedCall(doc, k, in.because),
 			Unasked: "raw operations are not put into approval requests",
 		},
 		Before: sideOf(before, limit),
@@ -109,9 +116,39 @@ func planWrite(ctx context.Context, c *call, in writeInput) (*plan[apiChange], e
 
 // reachesContexts reports whether an operation may change what contexts get, which is what approvals are for.
 func reachesContexts(op *openapi.Operation, at ldclient.Target) bool {
+	if at.Kind == ldclient.AIConfigKind {
+		return lastLiteral(op) == "targeting"
+	}
 	return (at.Kind == "flag" || at.Kind == "segment") && !slices.ContainsFunc(op.Segments(), func(seg string) bool {
 		return slices.Contains([]string{"followers", "flag-links", "approval-requests", "exports"}, seg)
 	})
+}
+
+// tagsAt are the tags by which environments ask for approvals, none for what is not there.
+func tagsAt(ctx context.Context, ld *ldclient.Client, at ldclient.Target) ([]string, error) {
+	switch {
+	case at.Kind == "flag":
+		f, err := ld.Flags.Get(ctx, at.Project, "", at.Key)
+		if err == nil {
+			return f.Tags, nil
+		}
+		return nil, unlessGone(err)
+	case at.Kind == "segment" && at.Environment != "":
+		s, err := ld.Segments.Get(ctx, at.Project, at.Environment, at.Key)
+		if err == nil {
+			return s.Tags, nil
+		}
+		return nil, unlessGone(err)
+	}
+	return nil, nil
+}
+
+// unlessGone is an error unless it tells that something is not there, which LaunchDarkly says of the change too.
+func unlessGone(err error) error {
+	if ldclient.Status(err) == 404 {
+		return nil
+	}
+	return err
 }
 
 // stateBefore is what the operation's path shows before a change, nil where it shows nothing.

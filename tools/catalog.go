@@ -30,6 +30,7 @@ func Catalog() []Toolset {
 // choice is what an operator wants served.
 type choice struct {
 	toolsets, tools, exclude []string
+	hosted                   bool // there are tools whose names nobody knows yet
 }
 
 // wants returns the names that a choice picks from the catalogue, and of those
@@ -74,7 +75,7 @@ func (c choice) wants() (picked, behind map[string]bool, err error) {
 					excluded[name] = !list.on
 				}
 			}
-			if !hit {
+			if !hit && (list.on || !c.hosted) {
 				return nil, nil, fmt.Errorf("%s: no tool is called %q%s", list.option, glob, didYouMean(glob, names))
 			}
 		}

@@ -393,6 +393,20 @@ func TestHostedPages(t *testing.T) {
 	}
 }
 
+// TestHostedExcluded: a tool of the hosted server's is left out by its name, also where a glob asks for it.
+func TestHostedExcluded(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, def("query-logs", readsOnly), def("query-secrets", readsOnly))
+	r := startHosted(t, f, []string{"query-*"}, func(s *setup) { s.ExcludeTools = []string{"query-secrets"} })
+	r.hostedRead(t)
+	if got := slices.Sorted(maps.Keys(hostedOf(listed(t, r)))); !slices.Equal(got, []string{"query-logs"}) {
+		t.Errorf("listed: %v", got)
+	}
+	if got := r.call("query-secrets", `{}`); !strings.Contains(got, "not among the tools") || len(f.seen()) > 0 {
+		t.Errorf("sent %v: %s", f.seen(), got)
+	}
+}
+
 // TestHostedChanges: what was agreed to is not done where the hosted tool became another one meanwhile.
 func TestHostedChanges(t *testing.T) {
 	t.Parallel()

@@ -336,6 +336,12 @@ func TestHostedToken(t *testing.T) {
 	if len(other.methods) > 0 {
 		t.Errorf("a redirect was followed: %v", other.methods)
 	}
+	f = newFake(t, `{"name":"query-logs","title":"With `+hostedToken+`","description":"For `+hostedToken+`","inputSchema":{"type":"object","properties":{"a":{"type":"string","description":"as `+hostedToken+`","default":"`+hostedToken+`"}}}}`)
+	r = startHosted(t, f, []string{"query-logs"}, ofToken)
+	r.hostedRead(t)
+	if got := wireJSON(t, listed(t, r)["query-logs"]); strings.Contains(got, hostedToken) || !strings.Contains(got, "****") {
+		t.Error(got)
+	}
 	f = newFake(t, def("query-logs", readsOnly)) // which repeats what it gets in its error
 	f.around = func(w http.ResponseWriter, r *http.Request, _ string) bool {
 		http.Error(w, "bad header "+r.Header.Get("Authorization"), http.StatusUnauthorized)

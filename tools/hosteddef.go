@@ -75,8 +75,9 @@ func (h *passThrough) absent(name string, offered []string) *served {
 
 // serve makes a tool of what a server says of it; size is how much was published before.
 func (h *passThrough) serve(from *hosted.Server, def hosted.Tool, size int) *served {
+	mask := h.srv.opts.Client.Mask
 	k := &hostedCode{from: from, takes: map[string]string{}}
-	t := &served{set: hostedSet, Tool: Tool{Spec: Spec{Name: def.Name, Title: short(clean(def.Title), 80)}, Effect: Update, code: k}}
+	t := &served{set: hostedSet, Tool: Tool{Spec: Spec{Name: def.Name, Title: short(clean(mask(def.Title)), 80)}, Effect: Update, code: k}}
 	if t.Title == "" {
 		t.Title = def.Name
 	}
@@ -84,7 +85,7 @@ func (h *passThrough) serve(from *hosted.Server, def hosted.Tool, size int) *ser
 	if def.ReadOnly != nil && *def.ReadOnly && !neverReads(def.Name) {
 		t.Effect, k.always = Read, false
 	}
-	schema, ok := checkedSchema(def.InputSchema)
+	schema, ok := checkedSchema(json.RawMessage(mask(string(def.InputSchema))))
 	if !ok || size+len(def.InputSchema) > maxHostedAll {
 		schema = map[string]any{"type": "object"}
 	}
@@ -96,7 +97,7 @@ func (h *passThrough) serve(from *hosted.Server, def hosted.Tool, size int) *ser
 	}
 	k.schema = h.published(schema, k.takes, t.Effect != Read)
 	t.Doc = ofHosted + "."
-	if says := clean(def.Description); says != "" {
+	if says := clean(mask(def.Description)); says != "" {
 		t.Doc = "Of LaunchDarkly's hosted MCP server: " + short(says, maxHostedDoc)
 	}
 	k.hints = mcp.ToolAnnotation{OpenWorldHint: def.OpenWorld}

@@ -92,6 +92,9 @@ func (g *guard) reviewFor(ctx context.Context, at ldclient.Target, e ldclient.En
 	tagged := func(tag string) bool { return slices.Contains(p.Tags, tag) }
 	covered := func(i ldclient.Instruction) bool { return slices.Contains(reviewed[at.Kind], i.Kind()) }
 	at.Environment = cmp.Or(at.Environment, p.Within)
+	if at.Environment == "" && p.Reviewed { // it reaches contexts in all of them
+		at.Environment = e.Key
+	}
 	if at.Environment != e.Key || !r.settings.Required && !slices.ContainsFunc(r.settings.RequiredApprovalTags, tagged) ||
 		!p.Reviewed && !p.PastReview && !slices.ContainsFunc(p.Instructions, covered) {
 		return nil

@@ -103,7 +103,7 @@ func New(o Options) (*Server, error) {
 		o.Key = make([]byte, 32)
 		rand.Read(o.Key)
 	}
-	wanted, behind, err := choice{o.Toolsets, o.Tools, o.ExcludeTools}.wants()
+	wanted, behind, err := choice{o.Toolsets, o.Tools, o.ExcludeTools, len(o.Hosted.Names) > 0}.wants()
 	if err != nil {
 		return nil, err
 	}
