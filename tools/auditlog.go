@@ -3,6 +3,7 @@ package tools
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -284,7 +285,7 @@ func auditResources(scope ldclient.Scope, project, environment, flag, segment st
 				out = append(out, at+":segment/"+segment)
 			}
 			if flag+segment == "" {
-				out = append(out, at, at+":flag/*", at+":segment/*", at+":experiment/*")
+				out = append(out, inEvery(at)...)
 			}
 		}
 	}
@@ -305,12 +306,17 @@ func asSpecifiers(globs []string) []string {
 // LaunchDarkly's specifiers have no form for "everything below".
 func everyResource(project string, envs []string) []string {
 	p := "proj/" + project
-	out := []string{p, p + ":metric/*", p + ":aiconfig/*"}
+	out := []string{p, p + ":metric/*", p + ":metric-group/*", p + ":aiconfig/*", p + ":layer/*"}
 	for _, e := range envs {
 		at := p + ":env/" + e
-		out = append(out, at, at+":flag/*", at+":segment/*", at+":experiment/*")
+		out = append(out, inEvery(at)...)
 	}
 	return out
+}
+
+// inEvery names every kind of resource in an environment.
+func inEvery(at string) []string {
+	return []string{at, at + ":flag/*", at + ":segment/*", at + ":experiment/*", at + ":holdout/*", at + ":aiconfig/*"}
 }
 
 // instant reads a time (RFC 3339, a date, seconds or ms since the epoch) or an age such as 24h.
@@ -382,6 +388,8 @@ var getAuditLogEntry = read(Spec{
 	if before || after {
 		d.Note = "Environments outside this server's scope are left out."
 	}
+	hideAddress(e.Kind, was)
+	hideAddress(e.Kind, is)
 	all := diff("", was, is)
 	d.Count = len(all)
 	d.Changes = all[min(in.Offset, len(all)):]
@@ -390,6 +398,17 @@ var getAuditLogEntry = read(Spec{
 	}
 	return d, nil
 })
+
+// hideAddress leaves of the address that a webhook or an integration sends to what may be shown.
+func hideAddress(kind string, version any) {
+	fields, _ := version.(map[string]any)
+	if _, ok := fields["url"].(string); !ok || kind != "webhook" && kind != "integration" {
+		return
+	}
+	var shown ldclient.Address
+	_ = json.Unmarshal(mustJSON(fields["url"]), &shown) // which hides what it cannot read
+	fields["url"] = string(shown)
+}
 
 // entryInScope refuses an entry on a project or environment that this server may not touch.
 func entryInScope(scope ldclient.Scope, e *ldclient.AuditEntry) error {

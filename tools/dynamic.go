@@ -56,7 +56,7 @@ var searchTools = readCall(Spec{
 	}
 	out := map[string]any{"items": found}
 	if len(found) == 0 {
-		out["note"] = "No tool matches. Use other words, or none to see all names."
+		out["note"] = "No tool matches. Use other words, or none to see all names; search-api finds operations of the REST API that no tool is for."
 	}
 	return out, nil
 })

@@ -98,3 +98,16 @@ func TestInstructionsNeedKnownActions(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressesAreHidden: an entry of the audit log does not tell where a webhook sends, which is as good as a key.
+func TestAddressesAreHidden(t *testing.T) {
+	const address = "https://hooks.example.com/services/T012AB/B345CD/xyzzyplugh42"
+	for kind, hidden := range map[string]bool{"webhook": true, "integration": true, "metric": false} {
+		version := map[string]any{"url": address}
+		hideAddress(kind, version)
+		if got := version["url"]; (got != address) != hidden || hidden && strings.Contains(got.(string), "xyzzy") {
+			t.Errorf("%s: %v", kind, got)
+		}
+	}
+	hideAddress("webhook", nil)
+}

@@ -172,8 +172,8 @@ func TestMetricsInUse(t *testing.T) {
 		{"in doubt", "update-metric-group", group + `,"metrics":[{"key":"error-rate"},{"key":"order-value"}]`, "LaunchDarkly did not tell whether a guarded rollout under way uses it"},
 		{"no counts", "update-metric", metric + `,"unit":"EUR"`, "LaunchDarkly did not tell whether a running experiment uses it (experiments with it: x in test); look before you agree."},
 		{"past", "update-metric", metric + `,"unit":"EUR"`, "1 experiment used it (experiments with it: x in test); what is measured from now on does not compare with that"},
-		{"past", "delete-metric", metric, "1 experiment used it (experiments with it: x in test), and lose it"},
-		{"past", "delete-metric-group", group, "1 experiment used it"},
+		{"past", "delete-metric", metric, "left without: 1 experiment (experiments with it: x in test)"},
+		{"past", "delete-metric-group", group, "left without: 1 experiment"},
 		{"free", "update-metric", metric + `,"unit":"EUR"`, `change its unit from "USD" to "EUR". Protected: production (critical), regulated (critical). LaunchDarkly's audit log takes no comment for this kind of change. Nothing was changed yet`},
 	} {
 		r := start(t, func(s *setup) {

@@ -132,7 +132,7 @@ func (u metricUses) deletable(what string, policies []string) (notes []string, e
 		notes = append(notes, "LaunchDarkly did not tell whether metric groups hold it; look with list-metric-groups before you agree")
 	}
 	if n := u.count(); n > 0 && len(notes) == 0 {
-		notes = append(notes, fmt.Sprintf("%s used it%s, and lose it", numberOf(n, "experiment"), ofThese(u.experiments)))
+		notes = append(notes, fmt.Sprintf("measured by it so far, and left without: %s%s", numberOf(n, "experiment"), ofThese(u.experiments)))
 	}
 	return notes, nil
 }
