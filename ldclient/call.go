@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -118,6 +119,9 @@ func (c *Client) send(ctx context.Context, k call, query string, token Token, f 
 	req, err := c.request(context.WithValue(ctx, tripKey{}, t), k, query, token)
 	if err != nil {
 		return nil, err
+	}
+	if sent, ok := ctx.Value(writeSent{}).(*atomic.Bool); ok && k.writes {
+		sent.Store(true)
 	}
 	start := time.Now()
 	resp, err := c.http.Do(req)

@@ -7,6 +7,7 @@ import (
 	glob "path"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // Target is what a call reads or changes.
@@ -125,6 +126,14 @@ func MatchAny(globs []string, s string) bool {
 		}
 	}
 	return len(globs) == 0
+}
+
+type writeSent struct{}
+
+// NotingWrites returns a context under which sent is set once a request that
+// changes something is on its way; before that, whatever fails has changed nothing.
+func NotingWrites(ctx context.Context, sent *atomic.Bool) context.Context {
+	return context.WithValue(ctx, writeSent{}, sent)
 }
 
 type noWrites struct{}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/ld-mcp/ld-mcp/ldclient"
@@ -133,7 +134,11 @@ func carryOut(ctx context.Context, c *call, makePlan func() (*plan[any], error))
 			}
 			c.wrote, c.sentAs, c.sentAt, c.sentBy = true, how.Comment, time.Now(), c.ld.Fingerprint()
 		}
-		after, err := p.Apply(apply, how)
+		var sent atomic.Bool
+		after, err := p.Apply(ldclient.NotingWrites(apply, &sent), how)
+		if err != nil && !sent.Load() { // what was read once more just before it failed
+			c.wrote = false
+		}
 		switch {
 		case ldclient.IsLock(err):
 			c.wrote = false

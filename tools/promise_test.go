@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/mark3labs/mcp-go/client"
 
@@ -438,6 +439,55 @@ func TestUnmarkedIsProtected(t *testing.T) {
 		got := r.call("toggle-flag", `{"projectKey":"shop","flagKey":"dark-mode","env":"test","on":false}`)
 		if strings.HasPrefix(got, "!") != protected || (len(r.Writes()) == 0) != protected {
 			t.Errorf("%s: %s", body, got)
+		}
+	}
+}
+
+// failingReads lets reads through up to some number, and none after that.
+type failingReads struct {
+	*sandbox.Account
+	mu   sync.Mutex
+	left int
+}
+
+func (f *failingReads) RoundTrip(r *http.Request) (*http.Response, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.Method == http.MethodGet {
+		if f.left--; f.left < 0 {
+			return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		}
+	}
+	return f.Account.RoundTrip(r)
+}
+
+// TestNothingSentNothingChanged: where a read fails before anything was sent, the reply says that nothing was changed.
+func TestNothingSentNothingChanged(t *testing.T) {
+	for _, call := range []string{
+		`start-experiment-iteration {"projectKey":"shop","env":"test","experimentKey":"homepage-grid"}`,
+		`update-metric {"projectKey":"shop","metricKey":"order-value","name":"Another"}`,
+		`update-ai-config-variation {"projectKey":"shop","configKey":"product-summary","variationKey":"detailed","name":"Another","comment":"c"}`,
+	} {
+		name, args, _ := strings.Cut(call, " ")
+		silent := 0
+		for reads := range 8 {
+			synctest.Test(t, func(t *testing.T) { // which waits for no time to pass
+				r := start(t, func(s *setup) {
+					s.Confirm = tools.ConfirmNever
+					s.client.Transport = &failingReads{Account: s.client.Transport.(*sandbox.Account), left: reads}
+				})
+				got := r.call(name, args)
+				if len(r.Writes()) > 0 {
+					return
+				}
+				silent++
+				if !strings.HasPrefix(got, "! ") || !strings.Contains(got, "othing was changed") || strings.Contains(got, "not known whether") {
+					t.Errorf("%s after %d reads: %s", name, reads, got)
+				}
+			})
+		}
+		if silent == 0 || silent == 8 {
+			t.Errorf("%s: %d of 8 calls sent nothing, so little was shown", name, silent)
 		}
 	}
 }
