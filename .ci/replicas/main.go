@@ -82,12 +82,14 @@ func (s *site) load(ctx context.Context, out io.Writer) error {
 	}
 	pause(working, calm)
 	var late error
-	for i, round := range []struct {
+	ended := 0 // in turns, since the streams are at the one that was left
+	for _, round := range []struct {
 		name   string
 		signal os.Signal
 	}{{"SIGKILL", syscall.SIGKILL}, {"SIGTERM", syscall.SIGTERM}} {
-		for attempt := range attempts {
-			r := s.replicas[(i+attempt)%2]
+		for range attempts {
+			r := s.replicas[ended%2]
+			ended++
 			t.begin()
 			s.busy(working)
 			if err := r.end(round.signal); err != nil {
