@@ -105,17 +105,14 @@ var getAgentGraph = read(Spec{
 	return agentGraphDetail{v, v.oddities()}, nil
 })
 
+func drawnGraphOf(g ldclient.AgentGraph) agentGraphView { return agentGraphOf(g).drawn() }
+
 // agentGraphNamed reads a graph; where there is none, it says which ones there are.
 func agentGraphNamed(ctx context.Context, ld *ldclient.Client, at atAgentGraph) (*ldclient.AgentGraph, error) {
 	g, err := ld.AgentGraphs.Get(ctx, at.Project, at.Graph)
-	if !ldclient.IsNotFound(err) {
-		return g, err
-	}
-	all, other := ld.AgentGraphs.List(ctx, at.Project, ldclient.Paging{Limit: upstreamPage})
-	if other != nil {
-		return nil, err
-	}
-	return nil, absent("agent graph", at.Graph, keysOf(all.Items, func(g ldclient.AgentGraph) string { return g.Key }))
+	return g, orOthers(err, "agent graph", at.Graph, func() ([]string, error) {
+		return keysOn(func(g ldclient.AgentGraph) string { return g.Key })(ld.AgentGraphs.List(ctx, at.Project, ldclient.Paging{Limit: upstreamPage}))
+	})
 }
 
 // newAgentGraph names a graph that is yet to be created.
@@ -313,10 +310,8 @@ var createAgentGraph = create(Spec{
 	if _, err := checkedSettings(in.Key, in.Name, nil); err != nil {
 		return nil, err
 	}
-	switch _, err := ld.AgentGraphs.Get(ctx, in.Project, in.Key); {
-	case err == nil:
-		return nil, badf("project %s has an agent graph %q already; change it with update-agent-graph, or choose another key", in.Project, in.Key)
-	case !ldclient.IsNotFound(err):
+	_, err := ld.AgentGraphs.Get(ctx, in.Project, in.Key)
+	if err := taken(err, in.Project, "an agent graph", in.Key, "update-agent-graph"); err != nil {
 		return nil, err
 	}
 	after := agentGraphView{Key: in.Key, Name: in.Name, Description: in.Description}
@@ -334,18 +329,10 @@ var createAgentGraph = create(Spec{
 			if in.Description != "" {
 				f.Description = &in.Description
 			}
-			return agentGraphDone(ld.AgentGraphs.Create(ctx, in.Project, f))
+			return shows(drawnGraphOf)(ld.AgentGraphs.Create(ctx, in.Project, f))
 		},
 	}, nil
 })
-
-func agentGraphDone(g *ldclient.AgentGraph, err error) (*agentGraphView, error) {
-	if err != nil {
-		return nil, err
-	}
-	v := agentGraphOf(*g).drawn()
-	return &v, nil
-}
 
 var updateAgentGraph = update(Spec{
 	Name: "update-agent-graph", Title: "Change an agent graph", Action: "updateAgentGraph",
@@ -409,7 +396,7 @@ var updateAgentGraph = update(Spec{
 					return nil, &ldclient.Error{Status: 409, Code: "optimistic_locking_error", Message: fmt.Sprintf("agent graph %s was changed meanwhile", in.Graph)}
 				}
 			}
-			return agentGraphDone(ld.AgentGraphs.Update(ctx, in.Project, in.Graph, f))
+			return shows(drawnGraphOf)(ld.AgentGraphs.Update(ctx, in.Project, in.Graph, f))
 		},
 	}, nil
 })

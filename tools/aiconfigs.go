@@ -208,6 +208,16 @@ func (a inTheConfig) toChange(ctx context.Context, ld *ldclient.Client) (*ldclie
 	return c, err
 }
 
+// variationToChange reads a config to be changed, and finds one of its variations.
+func (a inTheConfig) variationToChange(ctx context.Context, ld *ldclient.Client, said string) (*ldclient.AIConfig, *ldclient.AIVariation, error) {
+	c, err := a.toChange(ctx, ld)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := aiVariationIn(c, said)
+	return c, v, err
+}
+
 func tooLate(behind string) error {
 	return cannot("LaunchDarkly does not show the latest change yet (%s), so nothing is changed on top of it; try again in some seconds", behind)
 }

@@ -110,11 +110,7 @@ var updateAIVariation = update(Spec{
 	aiPrompt
 	because
 }) (*plan[aiVariationView], error) {
-	c, err := in.toChange(ctx, ld)
-	if err != nil {
-		return nil, err
-	}
-	v, err := aiVariationIn(c, in.Variation)
+	c, v, err := in.variationToChange(ctx, ld, in.Variation)
 	if err != nil {
 		return nil, err
 	}
@@ -216,11 +212,7 @@ var deleteAIVariation = remove(Spec{
 	atAIVariation
 	because
 }) (*plan[aiVariationGone], error) {
-	c, err := in.toChange(ctx, ld)
-	if err != nil {
-		return nil, err
-	}
-	v, err := aiVariationIn(c, in.Variation)
+	c, v, err := in.variationToChange(ctx, ld, in.Variation)
 	if err != nil {
 		return nil, err
 	}
@@ -265,11 +257,7 @@ var cloneAIVariation = create(Spec{
 	aiOverrides
 	because
 }) (*plan[aiVariationView], error) {
-	c, err := in.toChange(ctx, ld)
-	if err != nil {
-		return nil, err
-	}
-	v, err := aiVariationIn(c, in.Source)
+	c, v, err := in.variationToChange(ctx, ld, in.Source)
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ type aiToolView struct {
 	Custom      object `json:"customParameters,omitempty"`
 }
 
-func aiToolOf(t *ldclient.AITool) aiToolView {
+func aiToolOf(t ldclient.AITool) aiToolView {
 	return aiToolView{t.Key, t.Version, t.Description, schemaIn(t.Schema), schemaIn(t.Custom)}
 }
 
@@ -130,20 +130,15 @@ var getAITool = read(Spec{
 	if err != nil {
 		return aiToolDetail{}, err
 	}
-	return aiToolDetail{aiToolOf(t), toolUses(ctx, ld, in.Project, in.Tool).firstTen()}, nil
+	return aiToolDetail{aiToolOf(*t), toolUses(ctx, ld, in.Project, in.Tool).firstTen()}, nil
 })
 
 // aiToolNamed reads a tool; where there is none, it says which ones there are.
 func aiToolNamed(ctx context.Context, ld *ldclient.Client, at atAITool) (*ldclient.AITool, error) {
 	t, err := ld.AITools.Get(ctx, at.Project, at.Tool)
-	if !ldclient.IsNotFound(err) {
-		return t, err
-	}
-	all, other := ld.AITools.List(ctx, at.Project, ldclient.Paging{Limit: upstreamPage})
-	if other != nil {
-		return nil, err
-	}
-	return nil, absent("AI tool", at.Tool, keysOf(all.Items, func(t ldclient.AITool) string { return t.Key }))
+	return t, orOthers(err, "AI tool", at.Tool, func() ([]string, error) {
+		return keysOn(func(t ldclient.AITool) string { return t.Key })(ld.AITools.List(ctx, at.Project, ldclient.Paging{Limit: upstreamPage}))
+	})
 }
 
 // newAITool names a tool that is yet to be created.
@@ -176,10 +171,8 @@ var createAITool = create(Spec{
 	if err != nil {
 		return nil, err
 	}
-	switch _, err := ld.AITools.Get(ctx, in.Project, in.Key); {
-	case err == nil:
-		return nil, badf("project %s has an AI tool %q already; change it with update-ai-tool, or choose another key", in.Project, in.Key)
-	case !ldclient.IsNotFound(err):
+	_, err = ld.AITools.Get(ctx, in.Project, in.Key)
+	if err := taken(err, in.Project, "an AI tool", in.Key, "update-ai-tool"); err != nil {
 		return nil, err
 	}
 	after := aiToolView{in.Key, 1, in.Description, in.Schema, in.Custom}
@@ -194,18 +187,10 @@ var createAITool = create(Spec{
 			if in.Custom != nil {
 				f.Custom = mustJSON(in.Custom)
 			}
-			return aiToolDone(ld.AITools.Create(ctx, in.Project, f))
+			return shows(aiToolOf)(ld.AITools.Create(ctx, in.Project, f))
 		},
 	}, nil
 })
-
-func aiToolDone(t *ldclient.AITool, err error) (*aiToolView, error) {
-	if err != nil {
-		return nil, err
-	}
-	v := aiToolOf(t)
-	return &v, nil
-}
 
 func parametersText(schema object) string {
 	if all := parametersOf(schema); len(all) > 0 {
@@ -288,7 +273,7 @@ var updateAITool = update(Spec{
 	if err != nil {
 		return nil, err
 	}
-	before := aiToolOf(t)
+	before := aiToolOf(*t)
 	after := before
 	after.Version++
 	f, notes, says := ldclient.AIToolFields{}, []string(nil), []string(nil)
@@ -334,7 +319,7 @@ var updateAITool = update(Spec{
 		if how.DryRun {
 			return &after, nil
 		}
-		v, err := aiToolDone(ld.AITools.Update(ctx, in.Project, in.Tool, f))
+		v, err := shows(aiToolOf)(ld.AITools.Update(ctx, in.Project, in.Tool, f))
 		if err == nil {
 			p.overtaken(in.target(), before.Version, after.Version, v.Version)
 		}
@@ -394,7 +379,7 @@ var deleteAITool = remove(Spec{
 	if err != nil {
 		return nil, err
 	}
-	before := aiToolOf(t)
+	before := aiToolOf(*t)
 	uses := toolUses(ctx, ld, in.Project, in.Tool)
 	return &plan[aiToolView]{
 		intent: intent{Says: fmt.Sprintf("delete AI tool %s of project %s for good, with all its versions", in.Tool, in.Project),

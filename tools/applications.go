@@ -74,13 +74,10 @@ var getApplication = read(Spec{
 	paged
 }) (applicationDetail, error) {
 	a, err := ld.Applications.Get(ctx, in.Application)
-	if ldclient.IsNotFound(err) {
-		if all, other := ld.Applications.List(ctx, "", ldclient.Paging{Limit: upstreamPage}); other == nil {
-			err = absent("application", in.Application, keysOf(all.Items, func(a ldclient.Application) string { return a.Key }))
-		}
-	}
 	if err != nil {
-		return applicationDetail{}, err
+		return applicationDetail{}, orOthers(err, "application", in.Application, func() ([]string, error) {
+			return keysOn(func(a ldclient.Application) string { return a.Key })(ld.Applications.List(ctx, "", ldclient.Paging{Limit: upstreamPage}))
+		})
 	}
 	got, err := manyPages(ctx, in.paged, func(ctx context.Context, p ldclient.Paging) (*ldclient.Page[ldclient.ApplicationVersion], error) {
 		return ld.Applications.Versions(ctx, in.Application, p)

@@ -209,13 +209,9 @@ func (d *drafting) readFlags(ctx context.Context) error {
 			mu.Lock()
 			defer mu.Unlock()
 			d.flags[key] = f
-			if ldclient.IsNotFound(err) {
-				got, other := d.ld.Flags.List(ctx, d.at.Project, ldclient.ListFlags{Paging: ldclient.Paging{Limit: 100}})
-				if other == nil {
-					return absent("flag", key, keysOf(got.Items, func(f ldclient.Flag) string { return f.Key }))
-				}
-			}
-			return err
+			return orOthers(err, "flag", key, func() ([]string, error) {
+				return keysOn(func(f ldclient.Flag) string { return f.Key })(d.ld.Flags.List(ctx, d.at.Project, ldclient.ListFlags{Paging: ldclient.Paging{Limit: 100}}))
+			})
 		})
 	}
 	_, err := g.wait()
@@ -387,27 +383,17 @@ func (d *drafting) unit(ctx context.Context) error {
 func metricExists(ctx context.Context, ld *ldclient.Client, project string, m ldclient.NewIterationMetric) error {
 	if m.IsGroup {
 		_, err := ld.Metrics.Group(ctx, project, m.Key)
-		if !ldclient.IsNotFound(err) {
-			return err
-		}
-		got, other := ld.Metrics.ListGroups(ctx, project, ldclient.ListMetricGroups{Paging: ldclient.Paging{Limit: 50}})
-		if other != nil {
-			return err
-		}
-		return absent("metric group", m.Key, keysOf(got.Items, func(g ldclient.MetricGroup) string { return g.Key }))
+		return orOthers(err, "metric group", m.Key, func() ([]string, error) {
+			return keysOn(func(g ldclient.MetricGroup) string { return g.Key })(ld.Metrics.ListGroups(ctx, project, ldclient.ListMetricGroups{Paging: ldclient.Paging{Limit: 50}}))
+		})
 	}
 	got, err := ld.Metrics.Get(ctx, project, m.Key)
-	switch {
-	case err == nil && got.Archived:
+	if err == nil && got.Archived {
 		return badf("metric %s is archived; choose another one with list-metrics", m.Key)
-	case !ldclient.IsNotFound(err):
-		return err
 	}
-	all, other := ld.Metrics.List(ctx, project, ldclient.ListMetrics{Paging: ldclient.Paging{Limit: 50}})
-	if other != nil {
-		return err
-	}
-	return absent("metric", m.Key, keysOf(all.Items, func(m ldclient.Metric) string { return m.Key }))
+	return orOthers(err, "metric", m.Key, func() ([]string, error) {
+		return keysOn(func(m ldclient.Metric) string { return m.Key })(ld.Metrics.List(ctx, project, ldclient.ListMetrics{Paging: ldclient.Paging{Limit: 50}}))
+	})
 }
 
 // mayRunOn refuses a rule on which no experiment can run.

@@ -266,14 +266,9 @@ func draftBeside(x *ldclient.Experiment) *ldclient.Iteration {
 // experimentNamed reads an experiment; where there is none, it says which ones there are.
 func experimentNamed(ctx context.Context, ld *ldclient.Client, at ldclient.Target) (*ldclient.Experiment, error) {
 	x, err := ld.Experiments.Get(ctx, at.Project, at.Environment, at.Key)
-	if !ldclient.IsNotFound(err) {
-		return x, err
-	}
-	got, other := ld.Experiments.List(ctx, at.Project, at.Environment, ldclient.ListExperiments{Paging: ldclient.Paging{Limit: 100}})
-	if other != nil {
-		return nil, err
-	}
-	return nil, absent("experiment", at.Key, keysOf(got.Items, func(x ldclient.Experiment) string { return x.Key }))
+	return x, orOthers(err, "experiment", at.Key, func() ([]string, error) {
+		return keysOn(func(x ldclient.Experiment) string { return x.Key })(ld.Experiments.List(ctx, at.Project, at.Environment, ldclient.ListExperiments{Paging: ldclient.Paging{Limit: 100}}))
+	})
 }
 
 // flagsTested reads the flags that iterations are about; it says which of them could not be read.

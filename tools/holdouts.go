@@ -65,14 +65,10 @@ var getHoldout = read(Spec{
 	Doc: "Read one holdout: how much it keeps out, and of which experiments.",
 }, func(ctx context.Context, ld *ldclient.Client, in struct{ inHoldout }) (holdoutDetail, error) {
 	h, err := ld.Experiments.Holdout(ctx, in.Project, in.Environment, in.Holdout)
-	if ldclient.IsNotFound(err) {
-		got, other := ld.Experiments.Holdouts(ctx, in.Project, in.Environment, ldclient.Paging{Limit: 100})
-		if other == nil {
-			err = absent("holdout", in.Holdout, keysOf(got.Items, func(h ldclient.Holdout) string { return h.Key }))
-		}
-	}
 	if err != nil {
-		return holdoutDetail{}, err
+		return holdoutDetail{}, orOthers(err, "holdout", in.Holdout, func() ([]string, error) {
+			return keysOn(func(h ldclient.Holdout) string { return h.Key })(ld.Experiments.Holdouts(ctx, in.Project, in.Environment, ldclient.Paging{Limit: 100}))
+		})
 	}
 	if b := h.Base; b != nil {
 		h.Key, h.Name = b.Key, b.Name

@@ -198,33 +198,23 @@ func readGrants(ctx context.Context, ld *ldclient.Client, list []invitee) (*gran
 // roleNamed reads a role by key or id; where there is none, it says which ones there are.
 func roleNamed(ctx context.Context, ld *ldclient.Client, said string) (*ldclient.Role, error) {
 	r, err := ld.Roles.Get(ctx, said)
-	switch {
-	case err == nil && r.Key != said && r.ID != said:
+	if err == nil && r.Key != said && r.ID != said {
 		return nil, cannot("asked for role %q, LaunchDarkly answered %q; check the key with list-roles", said, short(clean(r.Key), 100))
-	case !ldclient.IsNotFound(err):
-		return r, err
 	}
-	all, other := ld.Roles.List(ctx, ldclient.Paging{Limit: upstreamPage})
-	if other != nil {
-		return nil, err
-	}
-	return nil, absent("role", said, keysOf(all.Items, func(r ldclient.Role) string { return r.Key }))
+	return r, orOthers(err, "role", said, func() ([]string, error) {
+		return keysOn(func(r ldclient.Role) string { return r.Key })(ld.Roles.List(ctx, ldclient.Paging{Limit: upstreamPage}))
+	})
 }
 
 // teamNamed reads a team; where there is none, it says which ones there are.
 func teamNamed(ctx context.Context, ld *ldclient.Client, key string) (*ldclient.Team, error) {
 	t, err := ld.Teams.Get(ctx, key)
-	switch {
-	case err == nil && t.Key != key:
+	if err == nil && t.Key != key {
 		return nil, cannot("asked for team %q, LaunchDarkly answered %q; check the key with list-teams", key, short(clean(t.Key), 100))
-	case !ldclient.IsNotFound(err):
-		return t, err
 	}
-	all, other := ld.Teams.List(ctx, ldclient.ListTeams{Paging: ldclient.Paging{Limit: upstreamPage}})
-	if other != nil {
-		return nil, err
-	}
-	return nil, absent("team", key, keysOf(all.Items, func(t ldclient.Team) string { return t.Key }))
+	return t, orOthers(err, "team", key, func() ([]string, error) {
+		return keysOn(func(t ldclient.Team) string { return t.Key })(ld.Teams.List(ctx, ldclient.ListTeams{Paging: ldclient.Paging{Limit: upstreamPage}}))
+	})
 }
 
 // seen is what a yes is given for: what the roles allow and the teams give.

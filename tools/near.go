@@ -15,6 +15,18 @@ func absent(kind, key string, have []string) error {
 	return &ldclient.Error{Status: 404, Code: "not_found", Message: fmt.Sprintf("there is no %s %q%s", kind, key, didYouMean(key, have))}
 }
 
+// orOthers is err, or, where that says that something is not there, the same with what there is.
+func orOthers(err error, kind, key string, list func() ([]string, error)) error {
+	if !ldclient.IsNotFound(err) {
+		return err
+	}
+	have, other := list()
+	if other != nil {
+		return err
+	}
+	return absent(kind, key, have)
+}
+
 // near says which of the keys in a call is wrong, and offers the ones nearest to it.
 func (c *call) near(ctx context.Context, e *ldclient.Error) string {
 	if strings.Contains(e.Message, "there is no ") { // absent has said it
@@ -63,29 +75,17 @@ func (c *call) near(ctx context.Context, e *ldclient.Error) string {
 		return "Check the id with list-destinations." + unseen
 	case "flag":
 		have := c.keysLike(func(query string) ([]string, error) {
-			got, err := c.ld.Flags.List(ctx, t.Project, ldclient.ListFlags{Query: query, Paging: ldclient.Paging{Limit: 100}})
-			if err != nil {
-				return nil, err
-			}
-			return keysOf(got.Items, func(f ldclient.Flag) string { return f.Key }), nil
+			return keysOn(func(f ldclient.Flag) string { return f.Key })(c.ld.Flags.List(ctx, t.Project, ldclient.ListFlags{Query: query, Paging: ldclient.Paging{Limit: 100}}))
 		})
 		return fmt.Sprintf("There is no flag %q in project %s%s. Search with list-flags.%s", t.Key, t.Project, didYouMean(t.Key, have), unseen)
 	case "segment":
 		have := c.keysLike(func(query string) ([]string, error) {
-			got, err := c.ld.Segments.List(ctx, t.Project, t.Environment, ldclient.ListSegments{Query: query, Paging: ldclient.Paging{Limit: 100}})
-			if err != nil {
-				return nil, err
-			}
-			return keysOf(got.Items, func(s ldclient.Segment) string { return s.Key }), nil
+			return keysOn(func(s ldclient.Segment) string { return s.Key })(c.ld.Segments.List(ctx, t.Project, t.Environment, ldclient.ListSegments{Query: query, Paging: ldclient.Paging{Limit: 100}}))
 		})
 		return fmt.Sprintf("There is no segment %q in environment %s%s. Search with list-segments.%s", t.Key, t.Environment, didYouMean(t.Key, have), unseen)
 	case "aiconfig":
 		have := c.keysLike(func(query string) ([]string, error) {
-			got, err := c.ld.AIConfigs.List(ctx, t.Project, ldclient.Paging{Limit: 100})
-			if err != nil {
-				return nil, err
-			}
-			return keysOf(got.Items, func(a ldclient.AIConfig) string { return a.Key }), nil
+			return keysOn(func(a ldclient.AIConfig) string { return a.Key })(c.ld.AIConfigs.List(ctx, t.Project, ldclient.Paging{Limit: 100}))
 		})
 		return fmt.Sprintf("There is no AI config %q in project %s%s. Search with list-ai-configs.%s", t.Key, t.Project, didYouMean(t.Key, have), unseen)
 	}
@@ -113,6 +113,16 @@ func keysLike(key string, list func(query string) ([]string, error)) []string {
 		have, _ = list("")
 	}
 	return have
+}
+
+// keysOn gives the keys of a page as it was read.
+func keysOn[T any](key func(T) string) func(*ldclient.Page[T], error) ([]string, error) {
+	return func(got *ldclient.Page[T], err error) ([]string, error) {
+		if err != nil {
+			return nil, err
+		}
+		return keysOf(got.Items, key), nil
+	}
 }
 
 func keysOf[T any](items []T, key func(T) string) []string {

@@ -231,3 +231,25 @@ func (c *call) aimed(p intent) error {
 func changedMeanwhile(what string) error {
 	return &ldclient.Error{Status: 409, Code: "optimistic_locking_error", Message: what + " was changed meanwhile, so nothing was written"}
 }
+
+// taken refuses a key that a project has already; err is what reading what has it brought.
+func taken(err error, project, what, key, change string) error {
+	if err == nil {
+		return badf("project %s has %s %q already; change it with %s, or choose another key", project, what, key, change)
+	}
+	if ldclient.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// shows gives what LaunchDarkly answered as a plan's view.
+func shows[A, View any](view func(A) View) func(*A, error) (*View, error) {
+	return func(got *A, err error) (*View, error) {
+		if err != nil {
+			return nil, err
+		}
+		v := view(*got)
+		return &v, nil
+	}
+}

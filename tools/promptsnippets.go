@@ -92,14 +92,9 @@ var getPromptSnippet = read(Spec{
 // snippetNamed reads a snippet; where there is none, it says which ones there are.
 func snippetNamed(ctx context.Context, ld *ldclient.Client, at atSnippet) (*ldclient.PromptSnippet, error) {
 	s, err := ld.PromptSnippets.Get(ctx, at.Project, at.Snippet)
-	if !ldclient.IsNotFound(err) {
-		return s, err
-	}
-	all, other := ld.PromptSnippets.List(ctx, at.Project, ldclient.Paging{Limit: upstreamPage})
-	if other != nil {
-		return nil, err
-	}
-	return nil, absent("prompt snippet", at.Snippet, keysOf(all.Items, func(s ldclient.PromptSnippet) string { return s.Key }))
+	return s, orOthers(err, "prompt snippet", at.Snippet, func() ([]string, error) {
+		return keysOn(func(s ldclient.PromptSnippet) string { return s.Key })(ld.PromptSnippets.List(ctx, at.Project, ldclient.Paging{Limit: upstreamPage}))
+	})
 }
 
 // newSnippet names a snippet that is yet to be created.
@@ -130,10 +125,8 @@ var createPromptSnippet = create(Spec{
 	if strings.TrimSpace(in.Text) == "" {
 		return nil, badf("text: must not be empty")
 	}
-	switch _, err := ld.PromptSnippets.Get(ctx, in.Project, in.Key); {
-	case err == nil:
-		return nil, badf("project %s has a prompt snippet %q already; change it with update-prompt-snippet, or choose another key", in.Project, in.Key)
-	case !ldclient.IsNotFound(err):
+	_, err = ld.PromptSnippets.Get(ctx, in.Project, in.Key)
+	if err := taken(err, in.Project, "a prompt snippet", in.Key, "update-prompt-snippet"); err != nil {
 		return nil, err
 	}
 	f := ldclient.PromptSnippetFields{Key: in.Key, Name: &in.Name, Text: &in.Text}
@@ -149,18 +142,10 @@ var createPromptSnippet = create(Spec{
 			if how.DryRun {
 				return &snippetView{in.Key, in.Name, 1, in.Description, in.Text, tags}, nil
 			}
-			return snippetDone(ld.PromptSnippets.Create(ctx, in.Project, f))
+			return shows(snippetOf)(ld.PromptSnippets.Create(ctx, in.Project, f))
 		},
 	}, nil
 })
-
-func snippetDone(s *ldclient.PromptSnippet, err error) (*snippetView, error) {
-	if err != nil {
-		return nil, err
-	}
-	v := snippetOf(*s)
-	return &v, nil
-}
 
 var updatePromptSnippet = update(Spec{
 	Name: "update-prompt-snippet", Title: "Change a prompt snippet", Action: "updatePromptSnippet",
@@ -231,7 +216,7 @@ var updatePromptSnippet = update(Spec{
 		if how.DryRun {
 			return &after, nil
 		}
-		v, err := snippetDone(ld.PromptSnippets.Update(ctx, in.Project, in.Snippet, f))
+		v, err := shows(snippetOf)(ld.PromptSnippets.Update(ctx, in.Project, in.Snippet, f))
 		if err == nil {
 			p.overtaken(in.target(), before.Version, after.Version, v.Version)
 		}

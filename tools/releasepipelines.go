@@ -109,13 +109,10 @@ var getReleasePipeline = read(Spec{
 	atReleasePipeline
 }) (pipelineDetail, error) {
 	p, err := ld.Releases.Pipeline(ctx, in.Project, in.Pipeline)
-	if ldclient.IsNotFound(err) {
-		if got, other := ld.Releases.Pipelines(ctx, in.Project, "", ldclient.Paging{Limit: upstreamPage}); other == nil {
-			return pipelineDetail{}, absent("release pipeline", in.Pipeline, keysOf(got.Items, func(p ldclient.ReleasePipeline) string { return p.Key }))
-		}
-	}
 	if err != nil {
-		return pipelineDetail{}, err
+		return pipelineDetail{}, orOthers(err, "release pipeline", in.Pipeline, func() ([]string, error) {
+			return keysOn(func(p ldclient.ReleasePipeline) string { return p.Key })(ld.Releases.Pipelines(ctx, in.Project, "", ldclient.Paging{Limit: upstreamPage}))
+		})
 	}
 	d := pipelineDetail{Key: p.Key, Name: nameBeside(p.Key, p.Name), Description: p.Description, Created: p.Created, Version: p.Version,
 		Tags: p.Tags, Default: p.ProjectDefault, Legacy: p.Legacy, Phases: []phaseView{}}

@@ -219,14 +219,10 @@ var getReleasePolicy = read(Spec{
 // policyNamed reads a policy; where there is none, it says which ones there are.
 func policyNamed(ctx context.Context, ld *ldclient.Client, at atReleasePolicy) (*ldclient.ReleasePolicy, error) {
 	p, err := ld.Releases.Policy(ctx, at.Project, at.Policy)
-	if !ldclient.IsNotFound(err) {
-		return p, err
-	}
-	all, other := ranked(ctx, ld, at.Project, false)
-	if other != nil {
-		return nil, err
-	}
-	return nil, absent("release policy", at.Policy, keysOf(all, func(p ldclient.ReleasePolicy) string { return p.Key }))
+	return p, orOthers(err, "release policy", at.Policy, func() ([]string, error) {
+		all, err := ranked(ctx, ld, at.Project, false)
+		return keysOf(all, func(p ldclient.ReleasePolicy) string { return p.Key }), err
+	})
 }
 
 // policySettings are what a policy can say besides its name and method.
@@ -353,10 +349,8 @@ var createReleasePolicy = create(Spec{
 	if in.Method == guardedMethod {
 		f.Guarded = &ldclient.GuardedRelease{Rollback: true}
 	}
-	switch _, err := ld.Releases.Policy(ctx, in.Project, in.Policy); {
-	case err == nil:
-		return nil, badf("project %s has a release policy %q already; change it with update-release-policy, or choose another key", in.Project, in.Policy)
-	case !ldclient.IsNotFound(err):
+	_, err := ld.Releases.Policy(ctx, in.Project, in.Policy)
+	if err := taken(err, in.Project, "a release policy", in.Policy, "update-release-policy"); err != nil {
 		return nil, err
 	}
 	if err := in.into(ctx, ld, in.Project, &f); err != nil {
@@ -371,18 +365,10 @@ var createReleasePolicy = create(Spec{
 				after.Rank = len(all) + 1
 				return &after, err
 			}
-			return policyDone(ld.Releases.CreatePolicy(ctx, in.Project, f))
+			return shows(policyOf)(ld.Releases.CreatePolicy(ctx, in.Project, f))
 		},
 	}, nil
 })
-
-func policyDone(p *ldclient.ReleasePolicy, err error) (*policyView, error) {
-	if err != nil {
-		return nil, err
-	}
-	v := policyOf(*p)
-	return &v, nil
-}
 
 var updateReleasePolicy = update(Spec{
 	Name: "update-release-policy", Title: "Change a release policy", Action: "updateReleasePolicy",
@@ -411,7 +397,7 @@ var updateReleasePolicy = update(Spec{
 			if how.DryRun {
 				return &after, nil
 			}
-			return policyDone(ld.Releases.UpdatePolicy(ctx, in.Project, in.Policy, f))
+			return shows(policyOf)(ld.Releases.UpdatePolicy(ctx, in.Project, in.Policy, f))
 		},
 	}
 	if digest(before) == digest(after) {

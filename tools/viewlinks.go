@@ -287,37 +287,18 @@ func (in linkInput) exist(ctx context.Context, ld *ldclient.Client, keys []strin
 		g.need(func(ctx context.Context) error {
 			if len(in.Flags) > 0 {
 				_, err := ld.Flags.Get(ctx, in.Project, environment, key)
-				return in.orNear(err, "flag", key, func() ([]string, error) {
-					got, err := ld.Flags.List(ctx, in.Project, ldclient.ListFlags{Paging: ldclient.Paging{Limit: upstreamPage}})
-					if err != nil {
-						return nil, err
-					}
-					return keysOf(got.Items, func(f ldclient.Flag) string { return f.Key }), nil
+				return orOthers(err, "flag", key, func() ([]string, error) {
+					return keysOn(func(f ldclient.Flag) string { return f.Key })(ld.Flags.List(ctx, in.Project, ldclient.ListFlags{Paging: ldclient.Paging{Limit: upstreamPage}}))
 				})
 			}
 			_, err := ld.Segments.Get(ctx, in.Project, environment, key)
-			return in.orNear(err, "segment", key, func() ([]string, error) {
-				got, err := ld.Segments.List(ctx, in.Project, environment, ldclient.ListSegments{Paging: ldclient.Paging{Limit: upstreamPage}})
-				if err != nil {
-					return nil, err
-				}
-				return keysOf(got.Items, func(s ldclient.Segment) string { return s.Key }), nil
+			return orOthers(err, "segment", key, func() ([]string, error) {
+				return keysOn(func(s ldclient.Segment) string { return s.Key })(ld.Segments.List(ctx, in.Project, environment, ldclient.ListSegments{Paging: ldclient.Paging{Limit: upstreamPage}}))
 			})
 		})
 	}
 	_, err := g.wait()
 	return err
-}
-
-func (in linkInput) orNear(err error, kind, key string, list func() ([]string, error)) error {
-	if !ldclient.IsNotFound(err) {
-		return err
-	}
-	have, other := list()
-	if other != nil {
-		return err
-	}
-	return absent(kind, key, have)
 }
 
 // linksMade tells which of the keys LaunchDarkly linked or unlinked, and in words what became of the others.

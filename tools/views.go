@@ -113,14 +113,9 @@ var getView = read(Spec{
 // viewNamed reads a view; where there is none, it says which ones there are.
 func viewNamed(ctx context.Context, ld *ldclient.Client, at atView) (*ldclient.View, error) {
 	v, err := ld.Views.Get(ctx, at.Project, at.View)
-	if !ldclient.IsNotFound(err) {
-		return v, err
-	}
-	got, other := ld.Views.List(ctx, at.Project, ldclient.ListViews{Paging: ldclient.Paging{Limit: 100}})
-	if other != nil {
-		return nil, err
-	}
-	return nil, absent("view", at.View, keysOf(got.Items, func(v ldclient.View) string { return v.Key }))
+	return v, orOthers(err, "view", at.View, func() ([]string, error) {
+		return keysOn(func(v ldclient.View) string { return v.Key })(ld.Views.List(ctx, at.Project, ldclient.ListViews{Paging: ldclient.Paging{Limit: 100}}))
+	})
 }
 
 // newView names a view that is yet to be created.

@@ -73,15 +73,7 @@ func (p *project) graphsWith(config string) []string {
 
 // namedAgentGraph finds the graph named in the path; it answers and returns nil where there is none.
 func (a *Account) namedAgentGraph(w http.ResponseWriter, r *http.Request) (*project, *agentGraph) {
-	p := a.project(w, r)
-	if p == nil {
-		return nil, nil
-	}
-	g := p.agentGraph(r.PathValue("graph"))
-	if g == nil {
-		fail(w, http.StatusNotFound, "not_found", "Unknown agent graph key "+r.PathValue("graph"))
-	}
-	return p, g
+	return inPath(a, w, r, "agent graph", "graph", (*project).agentGraph)
 }
 
 // listAgentGraphs leaves the edges out.

@@ -76,15 +76,7 @@ func (p *project) aiConfig(key string) *aiConfig {
 
 // aiConfigNamed is the one in the path; it answers and returns nil where there is none.
 func (a *Account) aiConfigNamed(w http.ResponseWriter, r *http.Request) (*project, *aiConfig) {
-	p := a.project(w, r)
-	if p == nil {
-		return nil, nil
-	}
-	c := p.aiConfig(r.PathValue("config"))
-	if c == nil {
-		fail(w, http.StatusNotFound, "not_found", "Unknown AI Config key "+r.PathValue("config"))
-	}
-	return p, c
+	return inPath(a, w, r, "AI Config", "config", (*project).aiConfig)
 }
 
 // aiConfigShown is aiConfigNamed for reads, which may lag behind.

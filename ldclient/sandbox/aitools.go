@@ -110,15 +110,7 @@ func (a *Account) aiToolRep(p *project, t *aiTool, v aiToolVersion) aiToolRep {
 
 // namedAITool finds the tool named in the path; it answers and returns nil where there is none.
 func (a *Account) namedAITool(w http.ResponseWriter, r *http.Request) (*project, *aiTool) {
-	p := a.project(w, r)
-	if p == nil {
-		return nil, nil
-	}
-	t := p.aiTool(r.PathValue("tool"))
-	if t == nil {
-		fail(w, http.StatusNotFound, "not_found", "Unknown AI tool key "+r.PathValue("tool"))
-	}
-	return p, t
+	return inPath(a, w, r, "AI tool", "tool", (*project).aiTool)
 }
 
 var aiToolSorts = map[string]func(a, b *aiTool) int{

@@ -23,15 +23,7 @@ func (a *Account) flagRoutes() {
 
 // flag is the one named in the path; when it is missing, flag answers 404 and the result is nil.
 func (a *Account) flag(w http.ResponseWriter, r *http.Request) (*project, *flag) {
-	p := a.project(w, r)
-	if p == nil {
-		return nil, nil
-	}
-	f := p.flag(r.PathValue("flag"))
-	if f == nil {
-		fail(w, http.StatusNotFound, "not_found", "Unknown feature flag key "+r.PathValue("flag"))
-	}
-	return p, f
+	return inPath(a, w, r, "feature flag", "flag", (*project).flag)
 }
 
 func (a *Account) getFlag(w http.ResponseWriter, r *http.Request) {

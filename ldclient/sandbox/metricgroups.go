@@ -157,16 +157,9 @@ func (a *Account) metricGroupRep(p *project, g *metricGroup) metricGroupRep {
 // onMetricGroup looks up the project and metric group named in the path.
 func (a *Account) onMetricGroup(h func(http.ResponseWriter, *http.Request, *project, *metricGroup)) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
-		p := a.project(w, r)
-		if p == nil {
-			return
+		if p, g := inPath(a, w, r, "metric group", "metricGroup", (*project).metricGroup); g != nil {
+			h(w, r, p, g)
 		}
-		g := p.metricGroup(r.PathValue("metricGroup"))
-		if g == nil {
-			fail(w, http.StatusNotFound, "not_found", "Unknown metric group key "+r.PathValue("metricGroup"))
-			return
-		}
-		h(w, r, p, g)
 	}
 }
 

@@ -210,16 +210,9 @@ func (a *Account) metricRep(p *project, m *metric) metricRep {
 // onMetric looks up the project and metric named in the path.
 func (a *Account) onMetric(h func(http.ResponseWriter, *http.Request, *project, *metric)) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
-		p := a.project(w, r)
-		if p == nil {
-			return
+		if p, m := inPath(a, w, r, "metric", "metric", (*project).metric); m != nil {
+			h(w, r, p, m)
 		}
-		m := p.metric(r.PathValue("metric"))
-		if m == nil {
-			fail(w, http.StatusNotFound, "not_found", "Unknown metric key "+r.PathValue("metric"))
-			return
-		}
-		h(w, r, p, m)
 	}
 }
 

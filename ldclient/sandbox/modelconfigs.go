@@ -87,15 +87,7 @@ func (a *Account) listModels(w http.ResponseWriter, r *http.Request) {
 
 // namedModel finds the model named in the path; it answers and returns nil where there is none.
 func (a *Account) namedModel(w http.ResponseWriter, r *http.Request) (*project, *modelConfig) {
-	p := a.project(w, r)
-	if p == nil {
-		return nil, nil
-	}
-	m := p.modelConfig(r.PathValue("model"))
-	if m == nil {
-		fail(w, http.StatusNotFound, "not_found", "Unknown model config key "+r.PathValue("model"))
-	}
-	return p, m
+	return inPath(a, w, r, "model config", "model", (*project).modelConfig)
 }
 
 func (a *Account) getModel(w http.ResponseWriter, r *http.Request) {

@@ -69,15 +69,7 @@ func (a *Account) snippetRep(p *project, s *promptSnippet, v snippetVersion) sni
 
 // namedSnippet finds the snippet named in the path; it answers and returns nil where there is none.
 func (a *Account) namedSnippet(w http.ResponseWriter, r *http.Request) (*project, *promptSnippet) {
-	p := a.project(w, r)
-	if p == nil {
-		return nil, nil
-	}
-	s := p.snippet(r.PathValue("snippet"))
-	if s == nil {
-		fail(w, http.StatusNotFound, "not_found", "Unknown prompt snippet key "+r.PathValue("snippet"))
-	}
-	return p, s
+	return inPath(a, w, r, "prompt snippet", "snippet", (*project).snippet)
 }
 
 func (a *Account) listSnippets(w http.ResponseWriter, r *http.Request) {

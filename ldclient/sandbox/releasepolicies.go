@@ -92,16 +92,12 @@ func (p *project) rank() {
 
 // policy finds the policy named in the path; it answers and returns nil where there is none.
 func (a *Account) policy(w http.ResponseWriter, r *http.Request) (*project, *releasePolicy) {
-	p := a.project(w, r)
-	if p == nil {
-		return nil, nil
-	}
-	i := p.policy(r.PathValue("policy"))
-	if i < 0 {
-		fail(w, http.StatusNotFound, "not_found", "Unknown release policy key "+r.PathValue("policy"))
-		return p, nil
-	}
-	return p, p.Policies[i]
+	return inPath(a, w, r, "release policy", "policy", func(p *project, key string) *releasePolicy {
+		if i := p.policy(key); i >= 0 {
+			return p.Policies[i]
+		}
+		return nil
+	})
 }
 
 func (a *Account) listPolicies(w http.ResponseWriter, r *http.Request) {

@@ -154,6 +154,19 @@ func (a *Account) project(w http.ResponseWriter, r *http.Request) *project {
 	return p
 }
 
+// inPath is what a part of the path names in its project; where there is none, inPath answers 404 and the result is nil.
+func inPath[T any](a *Account, w http.ResponseWriter, r *http.Request, what, part string, find func(*project, string) *T) (*project, *T) {
+	p := a.project(w, r)
+	if p == nil {
+		return nil, nil
+	}
+	x := find(p, r.PathValue(part))
+	if x == nil {
+		fail(w, http.StatusNotFound, "not_found", "Unknown "+what+" key "+r.PathValue(part))
+	}
+	return p, x
+}
+
 // environment is p's environment with this key; when it is missing, environment answers 404 and returns nil.
 func (a *Account) environment(w http.ResponseWriter, p *project, key string) *environment {
 	e := p.env(key)

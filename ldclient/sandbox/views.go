@@ -103,15 +103,7 @@ func (p *project) envByID(id string) *environment {
 
 // view finds the view named in the path; it answers and returns nil where there is none.
 func (a *Account) view(w http.ResponseWriter, r *http.Request) (*project, *view) {
-	p := a.project(w, r)
-	if p == nil {
-		return nil, nil
-	}
-	v := p.view(r.PathValue("view"))
-	if v == nil {
-		fail(w, http.StatusNotFound, "not_found", "Unknown view key "+r.PathValue("view"))
-	}
-	return p, v
+	return inPath(a, w, r, "view", "view", (*project).view)
 }
 
 // viewRep is a view with the parts that expand names.
